@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package evidence is the vocabulary of ocigate: everything that can be known
+// about an image before anybody decides about it. It is policy-neutral, plain
+// data, and uses the standard library only. Its JSON form is what
+// `--output json` publishes under "evidence".
+//
+// Nothing here holds a secret's value: collectors mask it before it becomes a
+// Finding (see Finding.Hash).
+package evidence
+
+import "time"
+
+// Evidence is everything known about one subject.
+type Evidence struct {
+	Subject Subject    `json:"subject"`
+	Image   ImageFacts `json:"image"`
+	// Layers are in the order of the image, base first.
+	Layers   []LayerFacts `json:"layers"`
+	Packages []Package    `json:"packages"`
+	// Findings are sorted by kind, severity (most severe first), id, package, path.
+	Findings []Finding     `json:"findings"`
+	Coverage Coverage      `json:"coverage"`
+	Database DatabaseState `json:"database"`
+	// Problems are the reasons why something could not be examined. Each makes an
+	// `error` outcome, so an Evidence with problems never leads to a pass.
+	Problems []Problem `json:"problems"`
+}
+
+// Area says what a Problem concerns. It selects the outcome that it turns into an error.
+type Area string
+
+// The areas.
+const (
+	// AreaImage: the image could not be resolved, pulled, opened or understood.
+	AreaImage Area = "image"
+	// AreaPlatform: a platform that was required is missing or could not be chosen.
+	AreaPlatform Area = "platform"
+	// AreaIntegrity: bytes do not match their digest, diff ID or size.
+	AreaIntegrity Area = "integrity"
+	// AreaLimit: a limit on size, count, nesting or time was reached.
+	AreaLimit Area = "limit"
+	// AreaOS: the operating system is unknown, unsupported or without advisories.
+	AreaOS Area = "os"
+	// AreaPackages: a package database is missing, empty, deleted or unreadable, or no package was found.
+	AreaPackages Area = "packages"
+	// AreaFile: one file could not be analysed. Path and Analyzer are set.
+	AreaFile Area = "file"
+	// AreaDatabase: the vulnerability database is missing, unreadable or of the wrong schema.
+	AreaDatabase Area = "database"
+	// AreaScan: the scan as a whole failed.
+	AreaScan Area = "scan"
+)
+
+// Problem is one reason why something could not be examined.
+type Problem struct {
+	Area Area `json:"area"`
+	// What names the blob, file, database or repository concerned.
+	What string `json:"what,omitempty"`
+	// Analyzer is set for AreaFile and for package databases.
+	Analyzer string `json:"analyzer,omitempty"`
+	Message  string `json:"message"`
+	// Hint says what to do next. Empty where nobody knows.
+	Hint string `json:"hint,omitempty"`
+}
+
+// ImageFacts is what the image configuration and a few of the image's files say.
+type ImageFacts struct {
+	Created    *time.Time `json:"created,omitempty"`
+	Entrypoint []string   `json:"entrypoint,omitempty"`
+	Cmd        []string   `json:"cmd,omitempty"`
+	User       User       `json:"user"`
+}
+
+// User is the user that a container of this image runs as, resolved as the
+// runtime would resolve it.
+type User struct {
+	// Configured is the USER of the image configuration: "", "app", "1000:1000", …
+	Configured string `json:"configured"`
+	// UID and GID are what Configured resolves to; nil where it does not resolve.
+	UID *int64 `json:"uid,omitempty"`
+	GID *int64 `json:"gid,omitempty"`
+	// Reason explains how the ids were found or why they were not.
+	Reason string `json:"reason,omitempty"`
+}
+
+// Verification says how far the bytes of a layer were checked.
+type Verification string
+
+// The verifications of a layer.
+const (
+	// LayerVerified: every byte was read in this run and matched digest and diff ID.
+	LayerVerified Verification = "verified"
+	// LayerOnDaemonsWord: the daemon said that the image has this layer, and the
+	// cache knows its content from an earlier verified pass.
+	LayerOnDaemonsWord Verification = "on the daemon's word"
+	// LayerNotVerified: the layer was not read to its end.
+	LayerNotVerified Verification = "not verified"
+)
+
+// LayerFacts describes one layer of the image.
+type LayerFacts struct {
+	// Digest is that of the stored (compressed) blob; empty where the source stores none.
+	Digest string `json:"digest,omitempty"`
+	DiffID string `json:"diffID"`
+	// MediaType as the manifest gives it.
+	MediaType string `json:"mediaType,omitempty"`
+	// CompressedSize and Size are in bytes; 0 where unknown.
+	CompressedSize int64        `json:"compressedSize,omitempty"`
+	Size           int64        `json:"size,omitempty"`
+	Files          int          `json:"files,omitempty"`
+	CreatedBy      string       `json:"createdBy,omitempty"`
+	Verification   Verification `json:"verification"`
+}
+
+// Coverage lists what was examined and what was not.
+type Coverage struct {
+	OS OSFacts `json:"os"`
+	// Packages counts the packages found by type ("apk", "npm", …).
+	Packages map[string]int `json:"packages"`
+	// NotMatched are ecosystems whose packages are listed but for which no
+	// advisories exist, so that they were not examined. Sorted.
+	NotMatched []string `json:"notMatched,omitempty"`
+	// Unreadable are language files that an analyser could not read. Each is also a
+	// Problem unless the policy accepts it.
+	Unreadable []Unreadable `json:"unreadable,omitempty"`
+	// Files and Bytes count the regular files seen and their uncompressed size.
+	Files int   `json:"files"`
+	Bytes int64 `json:"bytes"`
+	// SecretScan says whether files were searched for secrets; BaseLayers is the
+	// number of layers left out because they belong to a base image by Trivy's rule.
+	SecretScan bool `json:"secretScan"`
+	BaseLayers int  `json:"secretScanBaseLayers,omitempty"`
+}
+
+// OSFacts is the distribution that was found.
+type OSFacts struct {
+	// Family is Trivy's name of the distribution ("alpine"); empty if there is none.
+	Family  string `json:"family,omitempty"`
+	Release string `json:"release,omitempty"`
+	// EndOfLife is true where the distribution no longer maintains the release.
+	EndOfLife bool `json:"endOfLife,omitempty"`
+}
+
+// Unreadable is a language file that could not be analysed.
+type Unreadable struct {
+	Path     string `json:"path"`
+	Analyzer string `json:"analyzer"`
+	Error    string `json:"error"`
+	// LayerDiffID is the layer that holds the file.
+	LayerDiffID string `json:"layerDiffID,omitempty"`
+}
+
+// DatabaseState is the vulnerability database that findings were matched with.
+type DatabaseState struct {
+	// Digest is the sha256 of the database file: two runs with the same digest saw
+	// the same advisories.
+	Digest     string     `json:"digest,omitempty"`
+	Schema     int        `json:"schema,omitempty"`
+	UpdatedAt  *time.Time `json:"updatedAt,omitempty"`
+	NextUpdate *time.Time `json:"nextUpdate,omitempty"`
+	// Origin is the repository it was fetched from, or "directory" for --db-dir.
+	Origin string `json:"origin,omitempty"`
+	// Java is the state of the database that names jar files; nil where no jar was seen.
+	Java *DatabaseState `json:"java,omitempty"`
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package verdict decides: a policy, evidence and an effective time in, a
+// Verdict out. Decide is pure, total and deterministic; it does no I/O and reads
+// no clock, so the same input gives the same bytes in every report.
+package verdict
+
+import (
+	"time"
+
+	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/policy"
+)
+
+// Status is the whole decision.
+type Status string
+
+// The statuses. The zero value is none of them, so a Verdict that nobody decided is not a pass.
+const (
+	Passed Status = "PASSED"
+	Failed Status = "FAILED"
+	// Errored: could not decide.
+	Errored Status = "ERROR"
+)
+
+// Result is the outcome of one rule on one subject.
+type Result string
+
+// The results.
+const (
+	Pass  Result = "pass"
+	Fail  Result = "fail"
+	Warn  Result = "warn"
+	Skip  Result = "skip"
+	Error Result = "error"
+)
+
+// Verdict is the whole decision on everything that was asked for.
+type Verdict struct {
+	Status Status `json:"status"`
+	// EffectiveTime is the one "now" that the decision used, in UTC.
+	EffectiveTime time.Time `json:"effectiveTime"`
+	// EffectiveTimeGiven is true where the caller set the time instead of the clock.
+	EffectiveTimeGiven bool `json:"effectiveTimeGiven"`
+	// ReportOnly is true where the run was told to exit 0 on FAILED.
+	ReportOnly bool      `json:"reportOnly"`
+	Policy     PolicyRef `json:"policy"`
+	// Reference is what the user asked to judge.
+	Reference string           `json:"reference"`
+	Subjects  []SubjectVerdict `json:"subjects"`
+	// Waivers are all waivers of the policy, with what became of them.
+	Waivers []WaiverState `json:"waivers"`
+	// Problems are those that belong to no subject: an image that could not be
+	// opened, a platform that is missing.
+	Problems []evidence.Problem `json:"problems"`
+}
+
+// PolicyRef names the policy that decided.
+type PolicyRef struct {
+	Name   string `json:"name"`
+	Source string `json:"source"`
+	Digest string `json:"digest"`
+}
+
+// SubjectVerdict is the decision on one platform.
+type SubjectVerdict struct {
+	Status   Status            `json:"status"`
+	Evidence evidence.Evidence `json:"evidence"`
+	// Outcomes are the built-in ones (coverage, database, integrity) first, then
+	// the policy's rules in the order of the file.
+	Outcomes []Outcome `json:"outcomes"`
+}
+
+// Outcome is what became of one rule on one subject.
+type Outcome struct {
+	// Rule is the id of the rule; built-in ones are "integrity", "limits",
+	// "database", "coverage.os", "coverage.packages", "coverage.files", "image", "scan".
+	Rule     string          `json:"rule"`
+	Group    string          `json:"group"`
+	Title    string          `json:"title"`
+	Action   policy.Action   `json:"action"`
+	Result   Result          `json:"result"`
+	Position policy.Position `json:"position,omitzero"`
+	// Summary is one line that says why, with the numbers.
+	Summary     string `json:"summary"`
+	Remediation string `json:"remediation,omitempty"`
+	// Violations are not waived; Waived are. Both are complete.
+	Violations []Violation `json:"violations"`
+	Waived     []Waived    `json:"waived"`
+	// Problems are the reasons of an error.
+	Problems []evidence.Problem `json:"problems"`
+	// Examined counts the findings or facts that the rule looked at.
+	Examined int `json:"examined"`
+	// Max is the number of violations that the rule tolerates.
+	Max int `json:"max,omitempty"`
+}
+
+// Violation is a rule not met: it names the finding or the fact.
+type Violation struct {
+	Message string            `json:"message"`
+	Finding *evidence.Finding `json:"finding,omitempty"`
+	// Fix is the smallest action that removes it; empty where none is known.
+	Fix string `json:"fix,omitempty"`
+}
+
+// Waived is a violation that a waiver accepts.
+type Waived struct {
+	Violation
+	Waiver string `json:"waiver"`
+}
+
+// WaiverUse is what became of a waiver.
+type WaiverUse string
+
+// The uses.
+const (
+	WaiverUsed    WaiverUse = "used"
+	WaiverUnused  WaiverUse = "unused"
+	WaiverExpired WaiverUse = "expired"
+)
+
+// WaiverState is a waiver of the policy and what became of it.
+type WaiverState struct {
+	ID        string    `json:"id"`
+	Rule      string    `json:"rule,omitempty"`
+	Finding   string    `json:"finding,omitempty"`
+	Package   string    `json:"package,omitempty"`
+	Path      string    `json:"path,omitempty"`
+	Until     string    `json:"until"`
+	Reason    string    `json:"reason"`
+	Owner     string    `json:"owner"`
+	Reference string    `json:"reference,omitempty"`
+	Use       WaiverUse `json:"use"`
+	// Matches counts the violations that it waives, or would waive had it not expired.
+	Matches int `json:"matches"`
+}
+
+// Input is everything that Decide looks at.
+type Input struct {
+	Policy    *policy.Policy
+	Reference string
+	Evidence  []evidence.Evidence
+	// Problems that belong to no subject.
+	Problems []evidence.Problem
+	// EffectiveTime is the "now" of the decision.
+	EffectiveTime      time.Time
+	EffectiveTimeGiven bool
+	ReportOnly         bool
+}
