@@ -96,6 +96,9 @@ const (
 	LayerOnDaemonsWord Verification = "on the daemon's word"
 	// LayerNotVerified: the layer was not read to its end.
 	LayerNotVerified Verification = "not verified"
+	// LayerVerifiedEarlier: the registry names the layer by a digest whose bytes an earlier
+	// run of this machine read and verified; they were not fetched again.
+	LayerVerifiedEarlier Verification = "verified earlier"
 )
 
 // LayerFacts describes one layer of the image.

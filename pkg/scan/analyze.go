@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scan
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+
+	trivyimage "github.com/aquasecurity/trivy/pkg/fanal/image"
+	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
+	"github.com/aquasecurity/trivy/pkg/javadb"
+
+	"github.com/ocigate/ocigate/pkg/evidence"
+)
+
+// Inventory is what analysing an image found, before any vulnerability is matched.
+type Inventory struct {
+	// Layers are the facts of each layer, Problems what could not be examined.
+	Layers   []evidence.LayerFacts
+	Problems []evidence.Problem
+	// Unreadable are the language files that could not be analysed.
+	Unreadable []evidence.Unreadable
+	// User is the resolved user of the image configuration.
+	User evidence.User
+
+	name       string
+	records    []*record
+	config     *ftypes.Secret
+	baseLayers int
+	java       *evidence.DatabaseState
+	complete   bool
+}
+
+// Known says whether the cache holds every layer of the image, so that Analyze
+// would open none.
+func (s *Scanner) Known(img Image) bool {
+	base := baseLayers(img.Config)
+	for i, l := range img.Layers {
+		if s.opts.Cache.get(s.key(l.DiffID, base[i])) == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// Analyze reads every layer that the cache does not know. A layer that cannot be
+// read is a Problem in the result; the error is for a cancelled context only.
+func (s *Scanner) Analyze(ctx context.Context, img Image) (*Inventory, error) {
+	inv := &Inventory{name: img.Name, complete: true,
+		records: make([]*record, len(img.Layers)), Layers: make([]evidence.LayerFacts, len(img.Layers))}
+	base := baseLayers(img.Config)
+	created := createdBy(img.Config, len(img.Layers))
+	java := &javaOnce{open: s.opts.JavaDB}
+	problems := make([]*evidence.Problem, len(img.Layers))
+
+	eg, egCtx := errgroup.WithContext(ctx)
+	eg.SetLimit(s.opts.Parallel)
+	for _, i := range largestFirst(img.Layers) {
+		l := img.Layers[i]
+		inv.Layers[i] = evidence.LayerFacts{Digest: l.Digest, DiffID: l.DiffID, MediaType: l.MediaType,
+			CompressedSize: l.CompressedSize, CreatedBy: created[i], Verification: evidence.LayerNotVerified}
+		if base[i] {
+			inv.baseLayers++
+		}
+		eg.Go(func() error {
+			rec, how, err := s.layer(egCtx, l, base[i], java)
+			if err != nil {
+				if egCtx.Err() != nil {
+					return egCtx.Err()
+				}
+				problems[i] = layerProblem(l, err)
+				return nil
+			}
+			rec.Blob.Digest, rec.Blob.DiffID, rec.Blob.CreatedBy = l.Digest, l.DiffID, created[i]
+			inv.records[i] = rec
+			inv.Layers[i].Verification, inv.Layers[i].Size, inv.Layers[i].Files = how, rec.Blob.Size, rec.Facts.Files
+			return nil
+		})
+	}
+	if err := eg.Wait(); err != nil {
+		return nil, err
+	}
+	for _, p := range problems {
+		if p != nil {
+			inv.Problems = append(inv.Problems, *p)
+			inv.complete = false
+		}
+	}
+	inv.Problems = append(inv.Problems, java.problems()...)
+	inv.java = java.used()
+	inv.records = slices.DeleteFunc(inv.records, func(r *record) bool { return r == nil })
+	inv.collectFailures()
+	facts := mergeFacts(inv.records)
+	inv.User = facts.resolveUser(img.Config.Config.User)
+	if !inv.complete && inv.User.Configured != "" && inv.User.UID == nil {
+		inv.User.Reason += " (not every layer could be read)"
+	}
+	s.analyzeConfig(ctx, img, inv)
+	return inv, nil
+}
+
+// layer takes a layer from the cache, if its bytes are accounted for, or analyses it.
+func (s *Scanner) layer(ctx context.Context, l Layer, isBase bool, java *javaOnce) (*record, evidence.Verification, error) {
+	key := s.key(l.DiffID, isBase)
+	stored := l.Digest
+	if l.HashStored != nil {
+		var err error
+		if stored, err = l.HashStored(ctx); err != nil {
+			return nil, "", err
+		}
+	}
+	if rec := s.opts.Cache.get(key); rec != nil && s.sameJava(ctx, rec, java) {
+		switch {
+		case l.OnDaemonsWord:
+			return rec, evidence.LayerOnDaemonsWord, nil
+		case stored == l.DiffID || s.opts.Cache.diffID(stored) == l.DiffID:
+			if l.HashStored != nil {
+				return rec, evidence.LayerVerified, nil
+			}
+			return rec, evidence.LayerVerifiedEarlier, nil
+		}
+	}
+	s.progress("analysing layer " + l.DiffID)
+	rec, err := s.analyzeLayer(ctx, l, isBase, java)
+	if err != nil {
+		return nil, "", err
+	}
+	// A cache that cannot be written costs time later, not the verdict.
+	if err := errors.Join(s.opts.Cache.put(key, rec), s.opts.Cache.putDigest(stored, l.DiffID)); err != nil {
+		s.progress("the layer cache cannot be written: " + err.Error())
+	}
+	return rec, evidence.LayerVerified, nil
+}
+
+// sameJava says whether the jars of a cached layer were named by the Java database
+// that is in use now.
+func (s *Scanner) sameJava(ctx context.Context, rec *record, java *javaOnce) bool {
+	if !rec.Jars {
+		return true
+	}
+	digest, err := java.get(ctx)
+	return err == nil && digest == rec.JavaDB
+}
+
+func (s *Scanner) progress(msg string) {
+	if s.opts.Progress != nil {
+		s.opts.Progress(msg)
+	}
+}
+
+// key is the cache key of a layer: everything that a record depends on but its bytes.
+func (s *Scanner) key(diffID string, isBase bool) string {
+	return entryName(fmt.Sprintf("%s\n%s\nsecrets=%t\n", s.version, diffID, !isBase))
+}
+
+// recordVersion changes whenever the meaning of a record does.
+const recordVersion = 1
+
+func (s *Scanner) analysisVersion() string {
+	b, err := json.Marshal([]any{recordVersion, TrivyVersion, s.group.AnalyzerVersions(), s.handlers.Versions(), s.opts.Limits})
+	if err != nil { // plain maps and numbers always marshal
+		return "unknown"
+	}
+	return string(b)
+}
+
+// layerProblem sorts an error into the areas of evidence.
+func layerProblem(l Layer, err error) *evidence.Problem {
+	p := evidence.Problem{Area: evidence.AreaImage, What: "layer " + l.DiffID, Message: err.Error()}
+	if l.Digest != "" {
+		p.What = "layer " + l.Digest
+	}
+	var limit *LimitError
+	var content *contentError
+	var integrity interface{ IntegrityFailure() string }
+	switch {
+	case errors.As(err, &limit):
+		p.Area, p.Hint = evidence.AreaLimit, "images that need more are refused: an attacker chooses these numbers"
+	case errors.As(err, &integrity):
+		p.Area, p.Hint = evidence.AreaIntegrity, "do not use this image: build or pull it again"
+		if blob := integrity.IntegrityFailure(); blob != "" {
+			p.What = blob
+		}
+	case errors.As(err, &content):
+		p.Area, p.Hint = evidence.AreaIntegrity, "build the image again"
+	}
+	return &p
+}
+
+// collectFailures turns failed analysers into problems: of package databases
+// always, of language files so that a policy can accept them.
+func (inv *Inventory) collectFailures() {
+	for _, r := range inv.records {
+		for _, f := range r.Failures {
+			p := evidence.Problem{Area: evidence.AreaFile, What: f.Path, Analyzer: f.Analyzer, Message: f.Error}
+			switch {
+			case f.Limit:
+				p.Area = evidence.AreaLimit
+			case isOSAnalyzer(f.Analyzer):
+				p.Area = evidence.AreaPackages
+				p.Hint = "the image's package database is damaged: rebuild the image"
+			default:
+				p.Hint = "repair or remove the file, or accept it with coverage.unreadable in the policy"
+				inv.Unreadable = append(inv.Unreadable, evidence.Unreadable{Path: f.Path, Analyzer: f.Analyzer, Error: f.Error, LayerDiffID: r.Blob.DiffID})
+			}
+			inv.Problems = append(inv.Problems, p)
+		}
+	}
+}
+
+// analyzeConfig searches the image configuration for secrets.
+func (s *Scanner) analyzeConfig(ctx context.Context, img Image, inv *Inventory) {
+	defer func() {
+		if p := recover(); p != nil {
+			inv.Problems = append(inv.Problems, evidence.Problem{Area: evidence.AreaScan, What: "image configuration",
+				Message: fmt.Sprintf("the secret scanner panicked: %v", p)})
+		}
+	}()
+	var os ftypes.OS
+	for _, r := range inv.records {
+		os.Merge(r.Blob.OS)
+	}
+	if res := s.config.AnalyzeImageConfig(ctx, os, img.Config); res != nil && res.Secret != nil {
+		maskFindings(res.Secret.Findings)
+		inv.config = res.Secret
+	}
+}
+
+// baseLayers says of each layer whether Trivy takes it for a base image's, whose
+// secrets it leaves to the base image's own scan.
+func baseLayers(cfg *v1.ConfigFile) []bool {
+	base := make([]bool, len(cfg.RootFS.DiffIDs))
+	last := trivyimage.GuessBaseImageIndex(cfg.History)
+	n := 0
+	for i, h := range cfg.History {
+		if i > last {
+			break
+		}
+		if !h.EmptyLayer && n < len(base) {
+			base[n] = true
+			n++
+		}
+	}
+	// Trivy compares diff IDs: a layer that occurs again is a base layer everywhere.
+	for i, d := range cfg.RootFS.DiffIDs {
+		if j := slices.Index(cfg.RootFS.DiffIDs, d); j < i {
+			base[i] = base[j]
+		}
+	}
+	return base
+}
+
+func createdBy(cfg *v1.ConfigFile, layers int) []string {
+	var by []string
+	for _, h := range cfg.History {
+		if !h.EmptyLayer {
+			by = append(by, strings.TrimPrefix(strings.TrimPrefix(h.CreatedBy, "/bin/sh -c "), "#(nop) "))
+		}
+	}
+	if len(by) != layers {
+		return make([]string, layers)
+	}
+	return by
+}
+
+func largestFirst(layers []Layer) []int {
+	order := make([]int, len(layers))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		switch x, y := layers[a].CompressedSize, layers[b].CompressedSize; {
+		case x > y:
+			return -1
+		case x < y:
+			return 1
+		}
+		return 0
+	})
+	return order
+}
+
+// javaOnce opens the Java database once per image, when the first jar shows.
+type javaOnce struct {
+	open  func(context.Context) (string, evidence.DatabaseState, error)
+	once  sync.Once
+	tried bool
+	state evidence.DatabaseState
+	err   error
+}
+
+func (j *javaOnce) get(ctx context.Context) (string, error) {
+	j.once.Do(func() {
+		j.tried = true
+		if j.open == nil {
+			j.err = errors.New("no Java database is configured")
+			return
+		}
+		var dir string
+		if dir, j.state, j.err = j.open(ctx); j.err == nil {
+			// skip: the database is there; Trivy must not fetch one by itself.
+			javadb.Init(dir, nil, true, true, ftypes.RegistryOptions{})
+		}
+	})
+	return j.state.Digest, j.err
+}
+
+func (j *javaOnce) used() *evidence.DatabaseState {
+	if !j.tried || j.err != nil {
+		return nil
+	}
+	return &j.state
+}
+
+func (j *javaOnce) problems() []evidence.Problem {
+	if j.err == nil {
+		return nil
+	}
+	p := evidence.Problem{Area: evidence.AreaDatabase, What: "Java database", Message: "the image holds jar files, which cannot be named without it: " + j.err.Error()}
+	var hint interface{ HintText() string }
+	if errors.As(j.err, &hint) {
+		p.Hint = hint.HintText()
+	}
+	return []evidence.Problem{p}
+}

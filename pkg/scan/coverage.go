@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aquasecurity/trivy-db/pkg/vulnsrc/bucket"
+	"github.com/aquasecurity/trivy/pkg/detector/library"
+	"github.com/aquasecurity/trivy/pkg/detector/ospkg/version"
+	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
+	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
+
+	"github.com/ocigate/ocigate/pkg/evidence"
+)
+
+// isOSAnalyzer says whether an analyser reads the operating system or its package
+// database. Their failures cannot be accepted.
+func isOSAnalyzer(name string) bool {
+	t := analyzer.Type(name)
+	return slices.Contains(analyzer.TypeOSes, t) || slices.Contains([]analyzer.Type{
+		analyzer.TypeApk, analyzer.TypeDpkg, analyzer.TypeRpm, analyzer.TypeRpmqa, analyzer.TypeBottlerocketInventory,
+		analyzer.TypeApkRepo, analyzer.TypeRedHatContentManifestType, analyzer.TypeRedHatDockerfileType,
+	}, t)
+}
+
+// coverage finds what Trivy passes over in silence.
+type coverage struct {
+	inv       *Inventory
+	facts     merged
+	detail    ftypes.ArtifactDetail
+	os        ftypes.OS
+	osErr     error
+	platforms []string
+	m         *Matched
+}
+
+func (c *coverage) problem(area evidence.Area, what, analyzer, message, hint string) {
+	c.m.Problems = append(c.m.Problems, evidence.Problem{Area: area, What: what, Analyzer: analyzer, Message: message, Hint: hint})
+}
+
+func (c *coverage) check() {
+	c.m.Coverage.OS = evidence.OSFacts{Family: string(c.os.Family), Release: c.os.Name, EndOfLife: c.os.Eosl}
+	c.databases()
+	switch c.os.Family {
+	case "", "none": // "none" is Trivy's word for packages without a distribution
+		c.m.Coverage.OS = evidence.OSFacts{}
+		c.unknownOS()
+	default:
+		c.knownOS()
+	}
+	c.languages()
+	c.anything()
+}
+
+// databases reports package databases that the image had and no longer has.
+func (c *coverage) databases() {
+	for _, manager := range slices.Sorted(maps.Keys(databaseGroups)) {
+		list := databaseGroups[manager]
+		deleted, present := "", false
+		for _, p := range slices.Sorted(maps.Keys(c.facts.gone)) {
+			if matchPath(list, p) && deleted == "" {
+				deleted = p
+			}
+		}
+		for p, fact := range c.facts.paths {
+			if matchPath(list, p) && (fact.Size > 0 || fact.Link) {
+				present = true
+			}
+		}
+		if deleted != "" && !present {
+			c.problem(evidence.AreaPackages, "/"+deleted, manager,
+				"a later layer deletes the package database, so the packages that are still in the image cannot be examined",
+				"keep the package database in the final image")
+		}
+	}
+}
+
+func (c *coverage) hasDatabase() (path string, found bool) {
+	for _, p := range slices.Sorted(maps.Keys(c.facts.paths)) {
+		for _, list := range databaseGroups {
+			if matchPath(list, p) {
+				return p, true
+			}
+		}
+	}
+	return "", false
+}
+
+// knownOS checks an operating system that Trivy identified.
+func (c *coverage) knownOS() {
+	family := c.os.Family
+	name := strings.TrimSpace(string(family) + " " + c.os.Name)
+	if !family.HasOSPackages() {
+		return
+	}
+	if len(c.detail.Packages) == 0 && c.inv.complete {
+		if p, ok := c.hasDatabase(); ok {
+			c.problem(evidence.AreaPackages, "/"+p, string(family), "the package database of "+name+" is empty or holds no readable package", "repair the package database or build from an intact base image")
+		} else {
+			c.problem(evidence.AreaPackages, name, string(family), "no package database was found, although the image is "+name,
+				"keep the package database in the image; for an image without packages set FROM scratch")
+		}
+		return
+	}
+	if c.osErr != nil {
+		c.problem(evidence.AreaOS, name, "", "there are no advisories for this distribution: its packages were listed but not examined",
+			"use a supported distribution, or accept with `coverage: {os: optional}`")
+		return
+	}
+	if len(c.detail.Packages) == 0 {
+		return
+	}
+	for _, b := range advisoryBuckets(c.os, c.detail.Repository) {
+		if !c.inDatabase(b) {
+			c.problem(evidence.AreaOS, name, "", fmt.Sprintf("the database holds no advisories for %q: the release is too old, too new or not covered", b),
+				"use a release that is maintained, update the database, or accept with `coverage: {os: optional}`")
+		}
+	}
+}
+
+func (c *coverage) inDatabase(b string) bool {
+	if prefix, ok := strings.CutSuffix(b, "*"); ok {
+		return slices.ContainsFunc(c.platforms, func(p string) bool { return strings.HasPrefix(p, prefix) })
+	}
+	return slices.Contains(c.platforms, b)
+}
+
+// advisoryBuckets are the buckets of the database that Trivy's detectors look
+// into; each must exist. Trivy takes a missing one for "no advisories".
+func advisoryBuckets(os ftypes.OS, repo *ftypes.Repository) []string {
+	rel := os.Name
+	major, minor := version.Major(rel), version.Minor(rel)
+	switch os.Family {
+	case ftypes.Alpine:
+		if repo != nil && repo.Release != "" {
+			return []string{bucket.NewAlpine(repo.Release).Name()}
+		}
+		return []string{bucket.NewAlpine(minor).Name()}
+	case ftypes.Debian:
+		return []string{bucket.NewDebian(major).Name()}
+	case ftypes.Ubuntu:
+		return []string{bucket.NewUbuntu(rel).Name()}
+	case ftypes.Alma:
+		return []string{bucket.NewAlma(major).Name()}
+	case ftypes.Rocky:
+		return []string{bucket.NewRocky(major).Name()}
+	case ftypes.Oracle:
+		return []string{bucket.NewOracle(major).Name()}
+	case ftypes.Amazon:
+		r := major
+		if f := strings.Fields(rel); len(f) > 0 {
+			r = version.Major(f[0])
+		}
+		switch r {
+		case "1", "2", "2022", "2023":
+		default:
+			r = "1" // as Trivy: 2018.03 and its like are Amazon Linux 1
+		}
+		return []string{bucket.NewAmazon(r).Name()}
+	case ftypes.Azure:
+		return []string{bucket.NewAzureLinux(minor).Name()}
+	case ftypes.CBLMariner:
+		return []string{bucket.NewMariner(minor).Name()}
+	case ftypes.Photon:
+		return []string{bucket.NewPhoton(rel).Name()}
+	case ftypes.RedHat, ftypes.CentOS, ftypes.CoreOS:
+		return []string{"Red Hat*"}
+	case ftypes.OpenSUSETumbleweed:
+		return []string{bucket.NewOpenSUSETumbleweed().Name()}
+	case ftypes.OpenSUSELeap, ftypes.OpenSUSE:
+		return []string{bucket.NewOpenSUSE(rel).Name()}
+	case ftypes.SLES:
+		return []string{bucket.NewSUSELinuxEnterprise(rel).Name()}
+	case ftypes.SLEMicro:
+		return []string{bucket.NewSUSELinuxEnterpriseMicro(rel).Name()}
+	case ftypes.Wolfi:
+		return []string{bucket.NewWolfi("").Name()}
+	case ftypes.Chainguard:
+		return []string{bucket.NewChainguard("").Name()}
+	case ftypes.MinimOS:
+		return []string{bucket.NewMinimOS("").Name()}
+	case ftypes.Echo:
+		return []string{bucket.NewEcho("").Name()}
+	case ftypes.Bottlerocket:
+		return []string{bucket.NewBottlerocket().Name()}
+	}
+	return nil // Trivy has no detector for it: osErr says so
+}
+
+// unknownOS decides whether an image without an identified operating system is a
+// static binary on scratch, which is fine, or a distribution that nobody examined.
+func (c *coverage) unknownOS() {
+	paths := slices.Sorted(maps.Keys(c.facts.paths))
+	hint := "build on a distribution that is supported, or accept with `coverage: {os: optional}`"
+	for _, p := range paths {
+		if manager := foreign(p); manager != "" {
+			c.problem(evidence.AreaOS, "/"+p, "", "packages of "+manager+", for which there are no advisories", hint)
+			return
+		}
+	}
+	if c.facts.osID != "" {
+		c.problem(evidence.AreaOS, c.facts.osID, "", fmt.Sprintf("the image says that its operating system is %q, which is not supported", c.facts.osID), hint)
+		return
+	}
+	if p, ok := c.hasDatabase(); ok {
+		c.problem(evidence.AreaOS, "/"+p, "", "there is a package database, but nothing says of which operating system", "keep /etc/os-release in the image")
+		return
+	}
+	for _, p := range paths {
+		if isLoader(p) || slices.Contains(osFiles, p) {
+			c.problem(evidence.AreaOS, "/"+p, "", "the image holds files of an operating system, but neither a known release file nor a package database", hint)
+			return
+		}
+	}
+	for p := range c.facts.gone {
+		if slices.Contains(osFiles, p) {
+			c.problem(evidence.AreaOS, "/"+p, "", "a later layer deletes the file that names the operating system", "keep /etc/os-release in the image")
+			return
+		}
+	}
+}
+
+// languages lists ecosystems whose packages were found but not matched.
+func (c *coverage) languages() {
+	seen := map[ftypes.LangType]bool{}
+	for _, app := range c.detail.Applications {
+		if len(app.Packages) > 0 {
+			seen[app.Type] = true
+		}
+	}
+	for t := range seen {
+		driver, ok := library.NewDriver(t)
+		if !ok {
+			c.m.Coverage.NotMatched = append(c.m.Coverage.NotMatched, string(t))
+			continue
+		}
+		if !c.inDatabase(driver.Type() + "::*") {
+			c.m.Coverage.NotMatched = append(c.m.Coverage.NotMatched, string(t))
+			c.problem(evidence.AreaPackages, string(t), "", fmt.Sprintf("the database holds no advisories for %s packages: they were listed but not examined", driver.Type()),
+				"use a complete database, or accept with `coverage: {packages: optional}`")
+		}
+	}
+	slices.Sort(c.m.Coverage.NotMatched)
+}
+
+// anything demands that at least one package was found and could be matched.
+func (c *coverage) anything() {
+	if !c.inv.complete {
+		return // the layers that are missing are problems of their own
+	}
+	if len(c.m.Packages) == 0 {
+		c.problem(evidence.AreaPackages, "", "", "no package was found in the image: nothing was examined for vulnerabilities",
+			"if that is meant (a static binary of C, for example), accept it with `coverage: {packages: optional}`")
+		return
+	}
+	matched := len(c.detail.Packages) > 0
+	for t := range c.m.Coverage.Packages {
+		if !slices.Contains(c.m.Coverage.NotMatched, t) {
+			matched = true
+		}
+	}
+	if !matched {
+		c.problem(evidence.AreaPackages, strings.Join(c.m.Coverage.NotMatched, ", "), "", "packages were found, but there are advisories for none of them",
+			"accept with `coverage: {packages: optional}`")
+	}
+}

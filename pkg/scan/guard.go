@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scan
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"sync"
+	"unsafe"
+
+	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
+	fos "github.com/aquasecurity/trivy/pkg/fanal/analyzer/os"
+	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
+)
+
+// fileAnalyzer has the method set of Trivy's unexported analyzer interface.
+type fileAnalyzer interface {
+	Type() analyzer.Type
+	Version() int
+	Analyze(ctx context.Context, input analyzer.AnalysisInput) (*analyzer.AnalysisResult, error)
+	Required(filePath string, info os.FileInfo) bool
+}
+
+// failure is a file that an analyser could not read.
+type failure struct {
+	Analyzer string `json:"analyzer"`
+	Path     string `json:"path"`
+	Error    string `json:"error"`
+	// Limit is true where a limit was reached rather than a parser failed.
+	Limit bool `json:"limit,omitempty"`
+}
+
+// failures collects what the analysers of one layer could not read. It travels in
+// the context, which is the only thing that the group hands through to them.
+type failures struct {
+	mu   sync.Mutex
+	list []failure
+}
+
+type failuresKey struct{}
+
+func withFailures(ctx context.Context, f *failures) context.Context {
+	return context.WithValue(ctx, failuresKey{}, f)
+}
+
+func (f *failures) add(t analyzer.Type, path string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var limit *LimitError
+	f.list = append(f.list, failure{Analyzer: string(t), Path: path, Error: err.Error(), Limit: errors.As(err, &limit)})
+}
+
+// sorted returns the failures in a stable order.
+func (f *failures) sorted() []failure {
+	slices.SortFunc(f.list, func(a, b failure) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Analyzer, b.Analyzer), cmp.Compare(a.Error, b.Error))
+	})
+	return f.list
+}
+
+// report hands an error to the collector of ctx. Without one the error is
+// returned, so that it is never lost.
+func report(ctx context.Context, t analyzer.Type, path string, err error) error {
+	f, ok := ctx.Value(failuresKey{}).(*failures)
+	if !ok {
+		return fmt.Errorf("%s: %s: %w", t, path, err)
+	}
+	f.add(t, path, err)
+	return nil
+}
+
+// guardGroup wraps every analyser and post-analyser of the group. The group runs
+// them in goroutines of its own, logs their errors at debug level and drops them;
+// a panic there ends the process, out of reach of any recover of a caller.
+//
+// The group's fields are not exported, so they are reached by reflection. If
+// Trivy renames them this fails at start, and the tests with it.
+func guardGroup(g *analyzer.AnalyzerGroup, limits Limits) error {
+	list, err := field(g, "analyzers")
+	if err != nil {
+		return err
+	}
+	for i := range list.Len() {
+		a, ok := list.Index(i).Interface().(fileAnalyzer)
+		if !ok {
+			return fmt.Errorf("trivy's analyser %d has another interface than %s", i, TrivyVersion)
+		}
+		list.Index(i).Set(reflect.ValueOf(&guarded{fileAnalyzer: a}))
+	}
+	posts, err := field(g, "postAnalyzers")
+	if err != nil {
+		return err
+	}
+	for i := range posts.Len() {
+		a, ok := posts.Index(i).Interface().(analyzer.PostAnalyzer)
+		if !ok {
+			return fmt.Errorf("trivy's post-analyser %d has another interface than %s", i, TrivyVersion)
+		}
+		posts.Index(i).Set(reflect.ValueOf(&guardedPost{PostAnalyzer: a, limits: limits}))
+	}
+	return nil
+}
+
+func field(g *analyzer.AnalyzerGroup, name string) (reflect.Value, error) {
+	f := reflect.ValueOf(g).Elem().FieldByName(name)
+	if !f.IsValid() || f.Kind() != reflect.Slice {
+		return reflect.Value{}, fmt.Errorf("trivy's analyser group has no list %q: this is not version %s", name, TrivyVersion)
+	}
+	return reflect.NewAt(f.Type(), unsafe.Pointer(f.UnsafeAddr())).Elem(), nil
+}
+
+type guarded struct{ fileAnalyzer }
+
+// Analyze runs the analyser and reports what it could not read.
+func (g *guarded) Analyze(ctx context.Context, in analyzer.AnalysisInput) (res *analyzer.AnalysisResult, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			res, err = nil, report(ctx, g.Type(), in.FilePath, fmt.Errorf("the analyser panicked: %v", p))
+		}
+	}()
+	res, err = g.fileAnalyzer.Analyze(ctx, in)
+	switch {
+	case err == nil:
+		err = verifyFile(g.Type(), in, res)
+	case errors.Is(err, fos.AnalyzeOSError):
+		// "not this distribution": an answer, not a failure.
+		return nil, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, report(ctx, g.Type(), in.FilePath, err)
+	}
+	maskSecrets(res)
+	return res, nil
+}
+
+type guardedPost struct {
+	analyzer.PostAnalyzer
+	limits Limits
+}
+
+func (g *guardedPost) PostAnalyze(ctx context.Context, in analyzer.PostAnalysisInput) (res *analyzer.AnalysisResult, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			res, err = nil, report(ctx, g.Type(), ".", fmt.Errorf("the analyser panicked: %v", p))
+		}
+	}()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	res, err = g.PostAnalyzer.PostAnalyze(ctx, in)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, report(ctx, g.Type(), ".", err)
+	}
+	// Trivy's walkers log and drop the error of a single file; ask its parsers again
+	// for the files that gave nothing.
+	for path, err := range verifyPost(ctx, g.Type(), in.FS, res) {
+		if err := report(ctx, g.Type(), path, err); err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+// maskSecrets removes what surrounds a secret. Trivy masks the match itself, but
+// keeps lines of context in which another secret may stand.
+func maskSecrets(res *analyzer.AnalysisResult) {
+	if res == nil {
+		return
+	}
+	for i := range res.Secrets {
+		maskFindings(res.Secrets[i].Findings)
+	}
+}
+
+func maskFindings(fs []ftypes.SecretFinding) {
+	for i := range fs {
+		fs[i].Code = ftypes.Code{}
+		fs[i].Match = ""
+	}
+}

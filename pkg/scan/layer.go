@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scan
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
+	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
+)
+
+const (
+	whiteoutPrefix = ".wh."
+	whiteoutOpaque = ".wh..wh..opq"
+)
+
+// record is what one pass over a layer learned. It depends on nothing but the
+// layer's bytes, the analysers and whether secrets were looked for, so it can be
+// cached by diff ID.
+type record struct {
+	Blob     ftypes.BlobInfo `json:"blob"`
+	Facts    facts           `json:"facts"`
+	Failures []failure       `json:"failures,omitempty"`
+	// JavaDB is the digest of the Java database that named the layer's jars.
+	JavaDB string `json:"javaDB,omitempty"`
+	Jars   bool   `json:"jars,omitempty"`
+}
+
+// pass is one pass over one layer.
+type pass struct {
+	s      *Scanner
+	ctx    context.Context
+	eg     *errgroup.Group
+	egCtx  context.Context
+	limit  *semaphore.Weighted
+	result *analyzer.AnalysisResult
+	post   *postFiles
+	fails  failures
+	facts  facts
+	opq    []string
+	whs    []string
+	skip   []analyzer.Type
+	opts   analyzer.AnalysisOptions
+}
+
+// analyzeLayer reads the layer to its end: what it returns is only valid if err is nil.
+func (s *Scanner) analyzeLayer(ctx context.Context, l Layer, isBase bool, java *javaOnce) (rec *record, err error) {
+	// A panic in Trivy's path matching happens in this goroutine.
+	defer func() {
+		if p := recover(); p != nil {
+			rec, err = nil, fmt.Errorf("analyse layer %s: panic: %v", l.DiffID, p)
+		}
+	}()
+	rc, err := l.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer rc.Close()
+	in := &countReader{r: rc, max: s.opts.Limits.LayerBytes, what: "layer " + l.DiffID}
+
+	p := &pass{s: s, result: analyzer.NewAnalysisResult(), post: newPostFiles(), facts: newFacts(),
+		limit: semaphore.NewWeighted(8), opts: analyzer.AnalysisOptions{Offline: true}}
+	defer p.post.cleanup()
+	p.ctx = withFailures(ctx, &p.fails)
+	p.eg, p.egCtx = errgroup.WithContext(p.ctx)
+	if isBase {
+		p.skip = []analyzer.Type{analyzer.TypeSecret}
+	}
+	walkErr := p.walk(in)
+	// The group's error is the cause where a failed analyser stopped the walk.
+	if err := p.eg.Wait(); err != nil {
+		return nil, err
+	}
+	if walkErr != nil {
+		return nil, walkErr
+	}
+	// What follows the tar's end marker counts for size and digest. Padding is zero
+	// bytes; anything else is content that one runtime skips and another may read.
+	if _, err := io.Copy(zeros{}, in); err != nil {
+		return nil, err
+	}
+	rec = &record{}
+	if err := p.postAnalyze(java, rec); err != nil {
+		return nil, err
+	}
+	p.result.Sort()
+	r := p.result
+	rec.Blob = ftypes.BlobInfo{
+		SchemaVersion: ftypes.BlobJSONSchemaVersion,
+		Size:          in.n,
+		DiffID:        l.DiffID,
+		OpaqueDirs:    p.opq, WhiteoutFiles: p.whs,
+		OS: r.OS, Repository: r.Repository, PackageInfos: r.PackageInfos, Applications: r.Applications,
+		Misconfigurations: r.Misconfigurations, Secrets: r.Secrets, Licenses: r.Licenses,
+		CustomResources: r.CustomResources, BuildInfo: r.BuildInfo,
+	}
+	if err := s.handlers.PostHandle(p.ctx, r, &rec.Blob); err != nil {
+		return nil, err
+	}
+	rec.Facts, rec.Failures = p.facts, p.fails.sorted()
+	return rec, nil
+}
+
+// walk reads the tar as Trivy's walker does: same names, same whiteouts, and only
+// regular files are analysed.
+func (p *pass) walk(in *countReader) error {
+	tr := tar.NewReader(in)
+	lim := p.s.opts.Limits
+	var sparse sparseCheck
+	for n := 0; ; n++ {
+		hdr, err := tr.Next()
+		if err := sparse.check(in.n, lim.SparseBytes); err != nil {
+			return err
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return tarError(err)
+		}
+		if err := p.ctx.Err(); err != nil {
+			return err
+		}
+		if n >= lim.Entries {
+			return &LimitError{in.what, fmt.Sprintf("more than %d entries", lim.Entries)}
+		}
+		if len(hdr.Name) > lim.PathBytes {
+			return &LimitError{in.what, fmt.Sprintf("a path of %d bytes", len(hdr.Name))}
+		}
+		sparse.begin(hdr, in.n)
+		if err := p.entry(hdr, tr, in); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *pass) entry(hdr *tar.Header, tr *tar.Reader, in *countReader) error {
+	name := strings.TrimLeft(path.Clean(hdr.Name), "/")
+	dir, base := path.Split(name)
+	if base == whiteoutOpaque {
+		p.opq = append(p.opq, dir)
+		return nil
+	}
+	if after, ok := strings.CutPrefix(base, whiteoutPrefix); ok {
+		p.whs = append(p.whs, path.Join(dir, after))
+		return nil
+	}
+	f := &file{name: name, hdr: hdr, tr: tr, in: in, limits: p.s.opts.Limits}
+	if hdr.Typeflag == tar.TypeReg {
+		p.facts.Files++
+	}
+	if err := p.facts.collect(f); err != nil {
+		return err
+	}
+	if hdr.Typeflag != tar.TypeReg {
+		return nil
+	}
+	defer f.release()
+	info := hdr.FileInfo()
+	if err := p.s.group.AnalyzeFile(p.egCtx, p.eg, p.limit, p.result, "", name, info, f.open, p.skip, p.opts); err != nil {
+		return f.cause(err)
+	}
+	types := p.s.group.RequiredPostAnalyzers(name, info)
+	if len(types) == 0 {
+		return nil
+	}
+	return f.cause(p.post.add(p, types, f))
+}
+
+// postAnalyze runs the analysers that want all their files together.
+func (p *pass) postAnalyze(java *javaOnce, rec *record) error {
+	if p.post.has(analyzer.TypeJar) {
+		rec.Jars = true
+		digest, err := java.get(p.ctx)
+		if err != nil {
+			if p.ctx.Err() != nil {
+				return p.ctx.Err()
+			}
+			// Without the database jars cannot be named; java reports that once.
+			p.post.drop(analyzer.TypeJar)
+		}
+		rec.JavaDB = digest
+	}
+	comp, err := p.s.group.PostAnalyzerFS()
+	if err != nil {
+		return fmt.Errorf("temporary files of post-analysers: %w", err)
+	}
+	defer comp.Cleanup()
+	p.post.fill(comp)
+	return p.s.group.PostAnalyze(p.ctx, comp, p.result, p.opts)
+}
+
+// tarError keeps the errors of the layer's own reader, which name the blob, and
+// explains those of the tar format.
+func tarError(err error) error {
+	var limit *LimitError
+	if errors.As(err, &limit) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if errors.Is(err, tar.ErrHeader) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return &contentError{fmt.Errorf("not a readable tar: %w", err)}
+	}
+	return err
+}
+
+// contentError is a layer whose content is not what a layer must be.
+type contentError struct{ err error }
+
+func (e *contentError) Error() string { return e.err.Error() }
+func (e *contentError) Unwrap() error { return e.err }
+
+// zeros accepts zero bytes only.
+type zeros struct{}
+
+func (zeros) Write(b []byte) (int, error) {
+	for i, c := range b {
+		if c != 0 {
+			return i, &contentError{errors.New("content after the end of the tar")}
+		}
+	}
+	return len(b), nil
+}
+
+// countReader counts what it reads and stops at max.
+type countReader struct {
+	r    io.Reader
+	n    int64
+	max  int64
+	what string
+	err  error
+}
+
+func (c *countReader) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += int64(n)
+	if c.n > c.max {
+		err = &LimitError{c.what, fmt.Sprintf("inflates to more than %d bytes", c.max)}
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		c.err = err
+	}
+	return n, err
+}
+
+// sparseCheck compares the logical size of sparse files with the bytes present.
+type sparseCheck struct {
+	name    string
+	logical int64
+	start   int64
+}
+
+func (s *sparseCheck) begin(hdr *tar.Header, at int64) {
+	*s = sparseCheck{}
+	if isSparse(hdr) {
+		*s = sparseCheck{name: hdr.Name, logical: hdr.Size, start: at}
+	}
+}
+
+func (s *sparseCheck) check(at, allowed int64) error {
+	if s.name == "" || s.logical-(at-s.start) <= allowed {
+		return nil
+	}
+	return &LimitError{s.name, fmt.Sprintf("a sparse file of %d bytes of which %d are present", s.logical, at-s.start)}
+}
+
+func isSparse(hdr *tar.Header) bool {
+	if hdr.Typeflag == tar.TypeGNUSparse {
+		return true
+	}
+	for k := range hdr.PAXRecords {
+		if strings.HasPrefix(k, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
+}

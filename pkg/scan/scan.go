@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package scan embeds Trivy: it reads each layer of an image once, hands the
+// files to Trivy's analysers, and matches the packages found with the
+// vulnerability database. It is the only package that imports
+// github.com/aquasecurity/trivy.
+//
+// Findings are those of the Trivy CLI of the same version with its default
+// scanners. What the CLI logs and drops (an analyser that failed or panicked, an
+// unsupported distribution, a package database that is gone) comes back as an
+// evidence.Problem.
+//
+// Trivy keeps process-wide state (its logger, its registry of analysers, one
+// database handle), so a process uses one Scanner at a time.
+package scan
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
+	"github.com/aquasecurity/trivy/pkg/fanal/artifact"
+	"github.com/aquasecurity/trivy/pkg/fanal/handler"
+	tlog "github.com/aquasecurity/trivy/pkg/log"
+	xos "github.com/aquasecurity/trivy/pkg/x/os"
+
+	_ "github.com/aquasecurity/trivy/pkg/fanal/analyzer/all" // registers the analysers
+	_ "github.com/aquasecurity/trivy/pkg/fanal/handler/all"  // registers the post handlers
+	_ "modernc.org/sqlite"                                   // rpm and Java databases are SQLite files; Trivy leaves the driver to main
+
+	"github.com/ocigate/ocigate/pkg/evidence"
+)
+
+// TrivyVersion is the version of the embedded Trivy. A test compares it with go.mod.
+const TrivyVersion = "0.74.0"
+
+// Options configure a Scanner.
+type Options struct {
+	// Cache keeps what was learned of verified layers; nil for none.
+	Cache *Cache
+	// Limits bound hostile input; zero fields take the defaults of DefaultLimits.
+	Limits Limits
+	// Parallel is the number of layers in flight; default 4.
+	Parallel int
+	// JavaDB is called at most once per Analyze, when the first jar shows, and
+	// returns a directory that holds java-db/. Nil means that there is none.
+	JavaDB func(context.Context) (dir string, state evidence.DatabaseState, err error)
+	// Progress receives one line per event; may be nil.
+	Progress func(string)
+}
+
+// Image is what Analyze needs of an image.
+type Image struct {
+	// Name is shown in nothing but Trivy's own targets.
+	Name   string
+	Config *v1.ConfigFile
+	// Layers are base first, one for each of Config.RootFS.DiffIDs.
+	Layers []Layer
+}
+
+// Layer is one layer of an Image.
+type Layer struct {
+	// Digest is that of the stored blob; empty where the source has none.
+	Digest         string
+	DiffID         string
+	MediaType      string
+	CompressedSize int64
+	// Open returns the uncompressed tar. Its reader must fail, not end, if the bytes
+	// do not match Digest and DiffID.
+	Open func(context.Context) (io.ReadCloser, error)
+	// HashStored returns the sha256 of the bytes as they are stored. It is set where
+	// hashing them is cheap (local files), and is then called on every run: a cache
+	// hit saves inflating and analysing, never hashing.
+	HashStored func(context.Context) (string, error)
+	// OnDaemonsWord allows a cached layer to be used although nobody read its bytes.
+	OnDaemonsWord bool
+}
+
+// Scanner scans images.
+type Scanner struct {
+	opts     Options
+	group    analyzer.AnalyzerGroup
+	config   analyzer.ConfigAnalyzerGroup
+	handlers handler.Manager
+	version  string
+}
+
+// New prepares Trivy's analysers. It replaces Trivy's process-wide logger with one
+// that discards: every analysis error reaches the caller as a Problem instead.
+func New(opts Options) (*Scanner, error) {
+	// Trivy's log package buffers all records in memory until a logger is set.
+	tlog.SetDefault(slog.New(slog.DiscardHandler))
+	opts.Limits = opts.Limits.withDefaults()
+	if opts.Parallel <= 0 {
+		opts.Parallel = 4
+	}
+	option := artifactOption()
+	group, err := analyzer.NewAnalyzerGroup(option.AnalyzerOptions())
+	if err != nil {
+		return nil, fmt.Errorf("prepare Trivy's analysers: %w", err)
+	}
+	if err := guardGroup(&group, opts.Limits); err != nil {
+		return nil, err
+	}
+	config, err := analyzer.NewConfigAnalyzerGroup(option.ConfigAnalyzerOptions())
+	if err != nil {
+		return nil, fmt.Errorf("prepare Trivy's config analysers: %w", err)
+	}
+	handlers, err := handler.NewManager(option)
+	if err != nil {
+		return nil, fmt.Errorf("prepare Trivy's post handlers: %w", err)
+	}
+	s := &Scanner{opts: opts, group: group, config: config, handlers: handlers}
+	s.version = s.analysisVersion()
+	return s, nil
+}
+
+// Close removes the temporary files of Trivy's parsers.
+func (s *Scanner) Close() error { return CleanTemp() }
+
+// CleanTemp removes the process's temporary files of Trivy's parsers. It may be
+// called while a parser still runs: the files are gone then all the same.
+func CleanTemp() error { return xos.Cleanup() }
+
+// artifactOption is what `trivy image` uses by default, for the scanners
+// vulnerability and secret. No path of a configuration file is set: nothing in
+// the working directory or the home directory changes findings.
+func artifactOption() artifact.Option {
+	disabled := slices.Concat(analyzer.TypeLockfiles, analyzer.TypeConfigFiles, []analyzer.Type{
+		analyzer.TypeApkCommand, analyzer.TypeHistoryDockerfile, analyzer.TypeExecutable,
+		analyzer.TypeRpmArchive, analyzer.TypeLicenseFile,
+	})
+	return artifact.Option{
+		DisabledAnalyzers: disabled,
+		Offline:           true,
+		NoProgress:        true,
+		// The CLI's default; it decides which licences Python packages and jars get.
+		LicenseScannerOption: analyzer.LicenseScannerOption{ClassifierConfidenceLevel: 0.9},
+	}
+}
