@@ -5,8 +5,8 @@
 // data, and uses the standard library only. Its JSON form is what
 // `--output json` publishes under "evidence".
 //
-// Nothing here holds a secret's value: collectors mask it before it becomes a
-// Finding (see Finding.Hash).
+// Nothing here holds a secret's value: what is kept of a secret is its
+// rule and its place.
 package evidence
 
 import "time"
@@ -66,10 +66,8 @@ type Problem struct {
 
 // ImageFacts is what the image configuration and a few of the image's files say.
 type ImageFacts struct {
-	Created    *time.Time `json:"created,omitempty"`
-	Entrypoint []string   `json:"entrypoint,omitempty"`
-	Cmd        []string   `json:"cmd,omitempty"`
-	User       User       `json:"user"`
+	Created *time.Time `json:"created,omitempty"`
+	User    User       `json:"user"`
 }
 
 // User is the user that a container of this image runs as, resolved as the
@@ -112,7 +110,6 @@ type LayerFacts struct {
 	CompressedSize int64        `json:"compressedSize,omitempty"`
 	Size           int64        `json:"size,omitempty"`
 	Files          int          `json:"files,omitempty"`
-	CreatedBy      string       `json:"createdBy,omitempty"`
 	Verification   Verification `json:"verification"`
 }
 

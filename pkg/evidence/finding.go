@@ -83,9 +83,6 @@ type Finding struct {
 	StartLine int    `json:"startLine,omitempty"`
 	EndLine   int    `json:"endLine,omitempty"`
 	Category  string `json:"category,omitempty"`
-	// Hash is a salted hash of a secret's value (salt: the subject's digest): equal
-	// hashes in one report are the same value. The value itself is never kept.
-	Hash string `json:"hash,omitempty"`
 
 	Layer Layer `json:"layer"`
 }
@@ -132,6 +129,5 @@ func CompareFindings(a, b Finding) int {
 		cmp.Compare(a.StartLine, b.StartLine),
 		cmp.Compare(a.EndLine, b.EndLine),
 		cmp.Compare(a.Layer.DiffID, b.Layer.DiffID),
-		cmp.Compare(a.Hash, b.Hash),
 	)
 }

@@ -3,6 +3,7 @@
 package scan
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -66,7 +67,7 @@ func (s *Scanner) Analyze(ctx context.Context, img Image) (*Inventory, error) {
 	for _, i := range largestFirst(img.Layers) {
 		l := img.Layers[i]
 		inv.Layers[i] = evidence.LayerFacts{Digest: l.Digest, DiffID: l.DiffID, MediaType: l.MediaType,
-			CompressedSize: l.CompressedSize, CreatedBy: created[i], Verification: evidence.LayerNotVerified}
+			CompressedSize: l.CompressedSize, Verification: evidence.LayerNotVerified}
 		if base[i] {
 			inv.baseLayers++
 		}
@@ -76,7 +77,7 @@ func (s *Scanner) Analyze(ctx context.Context, img Image) (*Inventory, error) {
 				if egCtx.Err() != nil {
 					return egCtx.Err()
 				}
-				problems[i] = layerProblem(l, err)
+				problems[i] = s.layerProblem(l, err)
 				return nil
 			}
 			rec.Blob.Digest, rec.Blob.DiffID, rec.Blob.CreatedBy = l.Digest, l.DiffID, created[i]
@@ -94,7 +95,7 @@ func (s *Scanner) Analyze(ctx context.Context, img Image) (*Inventory, error) {
 			inv.complete = false
 		}
 	}
-	inv.Problems = append(inv.Problems, java.problems()...)
+	inv.Problems = append(inv.Problems, java.problems(s.explain)...)
 	inv.java = java.used()
 	inv.records = slices.DeleteFunc(inv.records, func(r *record) bool { return r == nil })
 	inv.collectFailures()
@@ -150,6 +151,13 @@ func (s *Scanner) sameJava(ctx context.Context, rec *record, java *javaOnce) boo
 	return err == nil && digest == rec.JavaDB
 }
 
+func (s *Scanner) explain(err error) (area evidence.Area, what, hint string) {
+	if s.opts.Explain == nil {
+		return "", "", ""
+	}
+	return s.opts.Explain(err)
+}
+
 func (s *Scanner) progress(msg string) {
 	if s.opts.Progress != nil {
 		s.opts.Progress(msg)
@@ -173,22 +181,19 @@ func (s *Scanner) analysisVersion() string {
 }
 
 // layerProblem sorts an error into the areas of evidence.
-func layerProblem(l Layer, err error) *evidence.Problem {
+func (s *Scanner) layerProblem(l Layer, err error) *evidence.Problem {
 	p := evidence.Problem{Area: evidence.AreaImage, What: "layer " + l.DiffID, Message: err.Error()}
 	if l.Digest != "" {
 		p.What = "layer " + l.Digest
 	}
 	var limit *LimitError
 	var content *contentError
-	var integrity interface{ IntegrityFailure() string }
+	area, what, hint := s.explain(err)
 	switch {
 	case errors.As(err, &limit):
 		p.Area, p.Hint = evidence.AreaLimit, "images that need more are refused: an attacker chooses these numbers"
-	case errors.As(err, &integrity):
-		p.Area, p.Hint = evidence.AreaIntegrity, "do not use this image: build or pull it again"
-		if blob := integrity.IntegrityFailure(); blob != "" {
-			p.What = blob
-		}
+	case area != "":
+		p.Area, p.What, p.Hint = area, cmp.Or(what, p.What), hint
 	case errors.As(err, &content):
 		p.Area, p.Hint = evidence.AreaIntegrity, "build the image again"
 	}
@@ -320,14 +325,14 @@ func (j *javaOnce) used() *evidence.DatabaseState {
 	return &j.state
 }
 
-func (j *javaOnce) problems() []evidence.Problem {
+func (j *javaOnce) problems(explain func(error) (evidence.Area, string, string)) []evidence.Problem {
 	if j.err == nil {
 		return nil
 	}
-	p := evidence.Problem{Area: evidence.AreaDatabase, What: "Java database", Message: "the image holds jar files, which cannot be named without it: " + j.err.Error()}
-	var hint interface{ HintText() string }
-	if errors.As(j.err, &hint) {
-		p.Hint = hint.HintText()
-	}
-	return []evidence.Problem{p}
+	_, _, hint := explain(j.err)
+	return []evidence.Problem{{Area: evidence.AreaDatabase, What: "Java database", Hint: hint,
+		Message: "the image holds jar files, which cannot be named without it: " + j.err.Error()}}
 }
+
+// JavaDatabase is the database that named the jars; nil if none was needed.
+func (inv *Inventory) JavaDatabase() *evidence.DatabaseState { return inv.java }

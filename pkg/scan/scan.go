@@ -52,6 +52,10 @@ type Options struct {
 	JavaDB func(context.Context) (dir string, state evidence.DatabaseState, err error)
 	// Progress receives one line per event; may be nil.
 	Progress func(string)
+	// Explain sorts errors of Layer.Open, its readers, HashStored and JavaDB, which
+	// this package cannot know: the area, the blob or thing concerned, and what to do
+	// next. It returns "" for what it does not know either. May be nil.
+	Explain func(error) (area evidence.Area, what, hint string)
 }
 
 // Image is what Analyze needs of an image.

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/*
+Ocigate is the step between `docker build` and `docker push`: it looks at the
+image that was just built, weighs it against one policy file, and answers pass,
+fail or cannot decide before anything is pushed.
+
+Usage:
+
+	ocigate check IMAGE --policy FILE [flags]
+	ocigate policy lint FILE...
+	ocigate version
+
+# Images
+
+An image is named with its transport, in the spelling of skopeo and podman:
+
+	registry:REF          a registry; credentials from the Docker configuration and
+	                      its helpers, and from ECR, GCR and ACR logins
+	docker-daemon:REF     the Docker daemon, or Podman's socket (DOCKER_HOST, contexts)
+	docker-archive:PATH   what `docker save` writes, plain or .gz; add :TAG to choose
+	oci:DIR               an OCI layout; add :TAG or @DIGEST to choose
+	oci-archive:PATH      a tar of one: `docker buildx build -o type=oci`
+
+A path to an existing file or directory is recognised by its content. A bare
+reference is the daemon's image. Where a daemon answers without it, the exit code
+is 3: a build that loaded nothing must not have its previous push judged. Only
+where no daemon is configured is a bare reference the registry's.
+
+# Policies
+
+The policy is given by --policy, else by OCIGATE_POLICY, else it is ocigate.yaml in
+the working directory; without any, the exit code is 2. --policy ocigate:baseline
+and ocigate:strict are shipped in the binary.
+
+# Exit codes
+
+They are the same for every output format:
+
+	0    PASSED: every rule that the policy requires was evaluated, none failed
+	1    FAILED: at least one violation
+	2    usage: bad flags or a bad policy file; nothing was examined
+	3    ERROR: could not decide
+	130  interrupted (143: terminated)
+
+If some rules failed and others could not be decided, the code is 1 and the report
+says both. --report-only turns 1 into 0; 3 stays.
+
+# Output
+
+The report goes to standard output, progress and errors to standard error.
+--output FORMAT selects the format (text, json); --output FORMAT=PATH, repeatable,
+writes it to a file. Named files are removed at the start and written at the end,
+so a crash never leaves yesterday's verdict. Two runs on the same input write the
+same bytes.
+
+# Environment
+
+	OCIGATE_POLICY      the policy, where --policy is not given
+	OCIGATE_CACHE_DIR   the cache directory, where --cache-dir is not given;
+	                    default: ocigate in the user's cache directory
+
+DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, DOCKER_CERT_PATH, DOCKER_TLS_VERIFY,
+HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE, TMPDIR, NO_COLOR, TERM and CI mean
+what they mean elsewhere. No variable changes a verdict.
+*/
+package main

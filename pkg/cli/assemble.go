@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/gate"
+	"github.com/ocigate/ocigate/pkg/image"
+	"github.com/ocigate/ocigate/pkg/scan"
+	"github.com/ocigate/ocigate/pkg/vulndb"
+)
+
+// assemble wires the packages that do the work to the gate that orders it.
+func (a *app) assemble(f *checkFlags, runDir string, p *progress) (*gate.Gate, error) {
+	cacheDir, err := a.cacheDir(f.cacheDir)
+	if err != nil {
+		return nil, err
+	}
+	images, err := a.imageOptions(f, runDir)
+	if err != nil {
+		return nil, err
+	}
+	transport, err := image.Transport(images)
+	if err != nil {
+		return nil, err
+	}
+	db := vulndb.Options{
+		CacheDir: cacheDir, Dir: f.database.dir, Offline: f.database.offline,
+		Repositories: f.database.repositories, JavaRepositories: f.database.javaRepositories,
+		Transport: transport, Keychain: image.Keychain(images), InsecureHosts: f.network.insecure,
+		Now: time.Now(), Progress: p.phase,
+	}
+	opts := scan.Options{Progress: p.detail, JavaDB: javaOpener(db), Explain: explain}
+	if !f.noCache {
+		if opts.Cache, err = scan.OpenCache(filepath.Join(cacheDir, "layers")); err != nil {
+			return nil, &hinted{err, "set --cache-dir to a directory that can be written, or use --no-layer-cache"}
+		}
+	}
+	scanner, err := scan.New(opts)
+	if err != nil {
+		return nil, err
+	}
+	return &gate.Gate{
+		Images:       opener{images},
+		Scanner:      &scanAdapter{scanner},
+		OpenDatabase: func(ctx context.Context) (*gate.OpenedDatabase, error) { return openDatabase(ctx, db) },
+		Progress:     p.phase,
+	}, nil
+}
+
+func (a *app) imageOptions(f *checkFlags, runDir string) (image.Options, error) {
+	o := image.Options{InsecureRegistries: f.network.insecure, Getenv: a.env.Get, TempDir: runDir}
+	if f.network.caFile == "" {
+		return o, nil
+	}
+	pem, err := os.ReadFile(f.network.caFile)
+	if err != nil {
+		return o, fmt.Errorf("--ca-file: %w", err)
+	}
+	if o.CAs, err = x509.SystemCertPool(); err != nil {
+		o.CAs = x509.NewCertPool()
+	}
+	if !o.CAs.AppendCertsFromPEM(pem) {
+		return o, &hinted{fmt.Errorf("--ca-file %s holds no certificate", f.network.caFile), "it must be in PEM form"}
+	}
+	return o, nil
+}
+
+type opener struct{ opts image.Options }
+
+func (o opener) Open(ctx context.Context, reference string) (*image.Set, error) {
+	return image.Open(ctx, reference, o.opts)
+}
+
+func openDatabase(ctx context.Context, o vulndb.Options) (*gate.OpenedDatabase, error) {
+	db, err := vulndb.Ensure(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	platforms, err := db.Platforms()
+	if err != nil {
+		return nil, err
+	}
+	closeDB, err := db.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &gate.OpenedDatabase{State: db.State, Platforms: platforms, Close: closeDB}, nil
+}
+
+// javaOpener fetches the Java database once per run, and only if a jar shows.
+func javaOpener(o vulndb.Options) func(context.Context) (string, evidence.DatabaseState, error) {
+	var mu sync.Mutex
+	var db *vulndb.Database
+	return func(ctx context.Context) (string, evidence.DatabaseState, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if db == nil {
+			opened, err := vulndb.EnsureJava(ctx, o)
+			if err != nil {
+				return "", evidence.DatabaseState{}, err
+			}
+			db = opened
+		}
+		// Trivy wants the directory that holds java-db/.
+		return filepath.Dir(db.Dir), db.State, nil
+	}
+}
+
+// scanAdapter makes a gate.Scanner of Trivy's.
+type scanAdapter struct{ scanner *scan.Scanner }
+
+func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Database, at time.Time) (*evidence.Evidence, error) {
+	e := &evidence.Evidence{Image: imageFacts(img)}
+	in := scan.Image{Name: img.Subject.Reference, Config: img.Config}
+	for _, l := range img.Layers {
+		in.Layers = append(in.Layers, toScanLayer(img, l))
+	}
+	inv, err := s.scanner.Analyze(ctx, in)
+	if err != nil {
+		return e, err
+	}
+	// An export replaced the daemon's word by verified bytes.
+	e.Image = imageFacts(img)
+	e.Image.User, e.Layers, e.Problems = inv.User, inv.Layers, inv.Problems
+	e.Coverage.Unreadable = inv.Unreadable
+
+	opened, err := db.Wait(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return e, ctx.Err()
+		}
+		e.Problems = append(e.Problems, databaseProblem(err))
+		return e, nil
+	}
+	e.Database = opened.State
+	e.Database.Java = inv.JavaDatabase()
+	m, err := s.scanner.Detect(ctx, inv, opened.Platforms, at)
+	if err != nil {
+		return e, err
+	}
+	e.Packages, e.Findings, e.Coverage = m.Packages, m.Findings, m.Coverage
+	e.Problems = append(e.Problems, m.Problems...)
+	return e, nil
+}
+
+func databaseProblem(err error) evidence.Problem {
+	p := evidence.Problem{Area: evidence.AreaDatabase, What: "vulnerability database", Message: err.Error()}
+	var db *vulndb.Error
+	if errors.As(err, &db) {
+		p.Hint = db.Hint
+	}
+	return p
+}
+
+// explain sorts the errors of pkg/image and pkg/vulndb for the scanner.
+func explain(err error) (area evidence.Area, what, hint string) {
+	var integrity *image.IntegrityError
+	var open *image.Error
+	var db *vulndb.Error
+	switch {
+	case errors.As(err, &integrity):
+		return evidence.AreaIntegrity, integrity.Blob, "do not use this image: build or pull it again"
+	case errors.As(err, &open):
+		if open.Kind == image.KindLimit {
+			return evidence.AreaLimit, open.Subject, open.Hint
+		}
+		return evidence.AreaImage, open.Subject, open.Hint
+	case errors.As(err, &db):
+		return evidence.AreaDatabase, db.Subject, db.Hint
+	}
+	return "", "", ""
+}
+
+func imageFacts(img *image.Image) evidence.ImageFacts {
+	f := evidence.ImageFacts{User: evidence.User{Configured: img.Config.Config.User}}
+	if t := img.Config.Created.Time; !t.IsZero() {
+		u := t.UTC()
+		f.Created = &u
+	}
+	return f
+}
+
+func toScanLayer(img *image.Image, l *image.Layer) scan.Layer {
+	out := scan.Layer{DiffID: l.DiffID.String(), MediaType: l.MediaType, CompressedSize: l.CompressedSize,
+		Open: l.Open, OnDaemonsWord: img.OnDaemonsWord}
+	if l.Digest.Hex != "" {
+		out.Digest = l.Digest.String()
+	}
+	switch img.Subject.Source {
+	case evidence.SourceRegistry, evidence.SourceDockerDaemon:
+	default:
+		out.HashStored = func(ctx context.Context) (string, error) {
+			h, err := l.StoredDigest(ctx)
+			return h.String(), err
+		}
+	}
+	return out
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/gate"
+	"github.com/ocigate/ocigate/pkg/scan"
+	"github.com/ocigate/ocigate/pkg/verdict"
+)
+
+// checkFlags are the flags of `ocigate check`.
+type checkFlags struct {
+	policy        string
+	platforms     []string
+	outputs       []string
+	color         string
+	quiet         bool
+	reportOnly    bool
+	effectiveTime string
+	allowPast     bool
+	timeout       time.Duration
+	cacheDir      string
+	noCache       bool
+	database      databaseFlags
+	network       networkFlags
+}
+
+type databaseFlags struct {
+	repositories     []string
+	javaRepositories []string
+	dir              string
+	offline          bool
+}
+
+type networkFlags struct {
+	caFile   string
+	insecure []string
+}
+
+func (a *app) checkCommand() *cobra.Command {
+	f := &checkFlags{}
+	cmd := &cobra.Command{
+		Use:   "check IMAGE",
+		Short: "Judge an image by a policy before it is pushed",
+		Long: `check reads the image once, wherever it is, matches what is in it with the
+vulnerability database, decides by the policy, and exits 0 (PASSED), 1 (FAILED),
+2 (usage) or 3 (could not decide).
+
+IMAGE is registry:REF, docker-daemon:REF, docker-archive:PATH[:TAG], oci:DIR[:TAG],
+oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon's image.`,
+		Example: `  ocigate check shop:1.0 --policy ocigate.yaml
+  ocigate check oci-archive:image.tar --policy ocigate:baseline --output text --output json=verdict.json`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return &hinted{fmt.Errorf("check takes one image, not %d", len(args)), "ocigate check IMAGE --policy FILE"}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), args[0], f) },
+	}
+	fl := cmd.Flags()
+	fl.StringVarP(&f.policy, "policy", "p", "", "the policy: a file, ocigate:baseline or ocigate:strict")
+	fl.StringArrayVar(&f.platforms, "platform", nil, "examine only this platform of an index (repeatable; never less than the policy requires)")
+	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format, text or json, optionally =PATH (repeatable; default text)")
+	fl.StringVar(&f.color, "color", "auto", "colour: auto, always or never")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on standard error")
+	fl.BoolVar(&f.reportOnly, "report-only", false, "exit 0 although rules failed; a run that could not decide still exits 3")
+	fl.StringVar(&f.effectiveTime, "effective-time", "", "decide as of this time: YYYY-MM-DD or RFC 3339 (default: now)")
+	fl.BoolVar(&f.allowPast, "allow-past", false, "allow an effective time in the past")
+	fl.DurationVar(&f.timeout, "timeout", 10*time.Minute, "time for the whole run, after which it cannot decide")
+	fl.StringVar(&f.cacheDir, "cache-dir", "", "cache directory (default: OCIGATE_CACHE_DIR, else ocigate in the user's cache directory)")
+	fl.BoolVar(&f.noCache, "no-layer-cache", false, "analyse every layer anew and keep nothing")
+	fl.StringArrayVar(&f.database.repositories, "db-repository", nil, "fetch the vulnerability database from here (repeatable, tried in order)")
+	fl.StringArrayVar(&f.database.javaRepositories, "java-db-repository", nil, "fetch the Java database from here (repeatable, tried in order)")
+	fl.StringVar(&f.database.dir, "db-dir", "", "use the databases in this directory (db/, java-db/), which another tool fetched")
+	fl.BoolVar(&f.database.offline, "offline", false, "fetch no database: use what is in the cache")
+	fl.StringVar(&f.network.caFile, "ca-file", "", "trust the certificates in this PEM file, besides the system's")
+	fl.StringArrayVar(&f.network.insecure, "insecure-registry", nil, "allow plain http or an unverified certificate for this host[:port] (repeatable)")
+	return cmd
+}
+
+func (a *app) check(ctx context.Context, reference string, f *checkFlags) error {
+	req, outs, err := a.request(ctx, reference, f)
+	if err != nil {
+		return err
+	}
+	if err := removeOld(outs); err != nil {
+		return err
+	}
+	p := a.newProgress(a.screen, f.quiet)
+	v, err := a.judge(ctx, req, f, p)
+	p.done()
+	if err != nil {
+		return err
+	}
+	if err := a.write(outs, v, f.color); err != nil {
+		fmt.Fprintf(a.streams.Err, "ocigate: %v\n", err)
+		// A verdict that nobody can read is none; a failed one stays failed.
+		if code := v.ExitCode(); code != ExitPassed {
+			return &exitError{code}
+		}
+		return &exitError{ExitError}
+	}
+	if code := v.ExitCode(); code != ExitPassed {
+		return &exitError{code}
+	}
+	return nil
+}
+
+// request checks everything that can be wrong with the command line, before
+// anything is examined.
+func (a *app) request(ctx context.Context, reference string, f *checkFlags) (gate.Request, []output, error) {
+	req := gate.Request{Reference: reference, ReportOnly: f.reportOnly}
+	outs, err := parseOutputs(f.outputs)
+	if err != nil {
+		return req, nil, err
+	}
+	switch f.color {
+	case "auto", "always", "never":
+	default:
+		return req, nil, &hinted{fmt.Errorf("--color %q: no such mode", f.color), "auto, always or never"}
+	}
+	for _, s := range f.platforms {
+		p, err := evidence.ParsePlatform(s)
+		if err != nil {
+			return req, nil, &hinted{fmt.Errorf("--platform: %w", err), "for example linux/amd64"}
+		}
+		req.Platforms = append(req.Platforms, p)
+	}
+	if f.timeout <= 0 {
+		return req, nil, fmt.Errorf("--timeout %s: the time must be greater than zero", f.timeout)
+	}
+	if f.database.dir != "" && (len(f.database.repositories) > 0 || len(f.database.javaRepositories) > 0) {
+		return req, nil, errors.New("--db-dir and --db-repository contradict each other: a directory is used as it is, nothing is fetched")
+	}
+	now := time.Now().UTC()
+	if req.EffectiveTime, req.EffectiveTimeGiven, err = effectiveTime(f.effectiveTime, now, f.allowPast); err != nil {
+		return req, nil, err
+	}
+	req.Policy, err = a.loadPolicy(ctx, f.policy)
+	return req, outs, err
+}
+
+// effectiveTime reads --effective-time. A day means its beginning, in UTC.
+func effectiveTime(s string, now time.Time, allowPast bool) (time.Time, bool, error) {
+	if s == "" {
+		return now.Truncate(time.Second), false, nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		if t, err = time.Parse(time.DateOnly, s); err != nil {
+			return t, false, &hinted{fmt.Errorf("--effective-time %q is no time", s), "write 2026-12-31 or 2026-12-31T12:00:00Z"}
+		}
+	}
+	if t.Before(now) && !allowPast {
+		return t, false, &hinted{fmt.Errorf("--effective-time %s is in the past", s), "add --allow-past if that is meant; the verdict will say so"}
+	}
+	return t.UTC(), true, nil
+}
+
+// judge assembles the gate and runs it.
+func (a *app) judge(ctx context.Context, req gate.Request, f *checkFlags, p *progress) (verdict.Verdict, error) {
+	runDir, err := os.MkdirTemp("", "ocigate-")
+	if err != nil {
+		return verdict.Verdict{}, &hinted{fmt.Errorf("make a temporary directory: %w", err), "set TMPDIR to a directory with room"}
+	}
+	// Both run at the end whatever happens, and while a parser may still hold files open.
+	defer os.RemoveAll(runDir)
+	defer scan.CleanTemp()
+
+	g, err := a.assemble(f, runDir, p)
+	if err != nil {
+		return verdict.Verdict{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	v, err := g.Check(ctx, req)
+	var usage *gate.UsageError
+	if errors.As(err, &usage) {
+		return v, &hinted{err, usage.Hint}
+	}
+	return v, err
+}
+
+func (a *app) cacheDir(flag string) (string, error) {
+	dir := flag
+	if dir == "" {
+		dir = a.env.Get("OCIGATE_CACHE_DIR")
+	}
+	if dir == "" {
+		base, err := os.UserCacheDir()
+		if err != nil {
+			return "", &hinted{fmt.Errorf("find a cache directory: %w", err), "set --cache-dir or OCIGATE_CACHE_DIR"}
+		}
+		dir = filepath.Join(base, "ocigate")
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", &hinted{fmt.Errorf("open the cache directory: %w", err), "set --cache-dir or OCIGATE_CACHE_DIR to a directory that can be written"}
+	}
+	return dir, nil
+}

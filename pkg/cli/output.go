@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/ocigate/ocigate/pkg/internal/atomicfile"
+	"github.com/ocigate/ocigate/pkg/report"
+	"github.com/ocigate/ocigate/pkg/scan"
+	"github.com/ocigate/ocigate/pkg/verdict"
+)
+
+type renderer func(io.Writer, verdict.Verdict, report.Options) error
+
+var formats = map[string]renderer{"text": report.Text, "json": report.JSON}
+
+// output is one --output: a format, and a path or standard output.
+type output struct {
+	format string
+	path   string
+	render renderer
+}
+
+// parseOutputs reads the --output flags. Two for the same place contradict each other.
+func parseOutputs(flags []string) ([]output, error) {
+	if len(flags) == 0 {
+		flags = []string{"text"}
+	}
+	var outs []output
+	places := map[string]bool{}
+	for _, f := range flags {
+		format, path, hasPath := strings.Cut(f, "=")
+		render, ok := formats[format]
+		if !ok {
+			return nil, &hinted{fmt.Errorf("--output %q: no such format", f), "the formats are text and json"}
+		}
+		if hasPath && path == "" {
+			return nil, &hinted{fmt.Errorf("--output %q: the path is empty", f), "write --output " + format + "=PATH, or --output " + format + " for standard output"}
+		}
+		if path != "" {
+			path = filepath.Clean(path)
+		}
+		if places[path] {
+			where := path
+			if where == "" {
+				where = "standard output"
+			}
+			return nil, &hinted{fmt.Errorf("--output: two reports for %s", where), "give each report its own path"}
+		}
+		places[path] = true
+		outs = append(outs, output{format, path, render})
+	}
+	return outs, nil
+}
+
+// removeOld removes what an earlier run wrote, so that a crash never leaves
+// yesterday's verdict.
+func removeOld(outs []output) error {
+	for _, o := range outs {
+		if o.path == "" {
+			continue
+		}
+		info, err := os.Stat(filepath.Dir(o.path))
+		if err != nil {
+			return &hinted{fmt.Errorf("--output %s=%s: %w", o.format, o.path, err), "create the directory first"}
+		}
+		if !info.IsDir() {
+			return fmt.Errorf("--output %s=%s: %s is not a directory", o.format, o.path, filepath.Dir(o.path))
+		}
+		if at, err := os.Lstat(o.path); err == nil && at.IsDir() {
+			return fmt.Errorf("--output %s=%s: that is a directory", o.format, o.path)
+		}
+		if err := os.Remove(o.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("--output %s=%s: remove the old report: %w", o.format, o.path, err)
+		}
+	}
+	return nil
+}
+
+// write renders every output, also after one of them failed.
+func (a *app) write(outs []output, v verdict.Verdict, color string) error {
+	var errs []error
+	for _, o := range outs {
+		opts := report.Options{Versions: report.Versions{Ocigate: Version(), Trivy: scan.TrivyVersion}}
+		if o.path == "" {
+			if o.format == "text" {
+				opts.Width, opts.Color = a.terminal(a.streams.Out, color)
+			}
+			if err := o.render(a.streams.Out, v, opts); err != nil {
+				errs = append(errs, fmt.Errorf("write the report: %w", err))
+			}
+			continue
+		}
+		err := atomicfile.Write(o.path, 0o644, func(w io.Writer) error { return o.render(w, v, opts) })
+		if err != nil {
+			errs = append(errs, fmt.Errorf("write the report %s: %w", o.path, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// terminal returns the width of w, 0 if it is no terminal, and whether to use colour.
+func (a *app) terminal(w io.Writer, color string) (int, bool) {
+	f, ok := w.(interface{ Fd() uintptr })
+	isTerm := ok && term.IsTerminal(int(f.Fd()))
+	width := 0
+	if isTerm {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil {
+			width = n
+		}
+	}
+	switch color {
+	case "always":
+		return width, true
+	case "never":
+		return width, false
+	}
+	return width, isTerm && a.env.Get("NO_COLOR") == "" && a.env.Get("TERM") != "dumb"
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package gate is the one orchestration of ocigate: it opens an image, has it
+// scanned while the vulnerability database is made ready, and lets package
+// verdict decide.
+//
+// Most programs need New-less use only: fill a Gate with what opens images,
+// scans and provides the database, and call Check. Check always returns a
+// verdict; what could not be examined is in it as a problem. The error is for two
+// things only: a *UsageError, where nothing was examined because the request
+// contradicts the policy, and the context's own error, where the caller gave up.
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/image"
+	"github.com/ocigate/ocigate/pkg/policy"
+	"github.com/ocigate/ocigate/pkg/verdict"
+)
+
+// Opener opens the images that a reference names, every platform of an index.
+type Opener interface {
+	Open(ctx context.Context, reference string) (*image.Set, error)
+}
+
+// Scanner examines images.
+type Scanner interface {
+	// Scan analyses img, waits for db, and matches. Subject and Image of the result
+	// are filled as far as the scanner knows them. The error is for a scan that
+	// failed as a whole.
+	Scan(ctx context.Context, img *image.Image, db *Database, at time.Time) (*evidence.Evidence, error)
+}
+
+// Gate checks images. All fields but Progress and Grace are required.
+type Gate struct {
+	Images  Opener
+	Scanner Scanner
+	// OpenDatabase makes the vulnerability database ready. It runs while images are
+	// opened and analysed.
+	OpenDatabase func(context.Context) (*OpenedDatabase, error)
+	// Progress receives one line per phase; may be nil.
+	Progress func(string)
+	// Grace is how long Check waits for a parser that ignores the end of its time
+	// before it decides without it; default 3 s.
+	Grace time.Duration
+}
+
+// Request is what is to be checked.
+type Request struct {
+	Reference string
+	Policy    *policy.Policy
+	// Platforms narrows an index. Naming fewer than the policy requires is a *UsageError.
+	Platforms []evidence.Platform
+	// EffectiveTime is the "now" of the decision.
+	EffectiveTime      time.Time
+	EffectiveTimeGiven bool
+	ReportOnly         bool
+}
+
+// UsageError is a request that cannot be honoured; nothing was examined.
+type UsageError struct{ Message, Hint string }
+
+func (e *UsageError) Error() string { return e.Message }
+
+// OpenedDatabase is a vulnerability database that is ready to be matched with.
+type OpenedDatabase struct {
+	State evidence.DatabaseState
+	// Platforms are the names of its advisory buckets.
+	Platforms []string
+	Close     func() error
+}
+
+// Database is the database of one run, on its way.
+type Database struct {
+	done   chan struct{}
+	opened *OpenedDatabase
+	err    error
+}
+
+// Wait returns the database, or why there is none.
+func (d *Database) Wait(ctx context.Context) (*OpenedDatabase, error) {
+	select {
+	case <-d.done:
+		return d.opened, d.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (g *Gate) database(ctx context.Context) *Database {
+	d := &Database{done: make(chan struct{})}
+	go func() {
+		defer close(d.done)
+		d.opened, d.err = g.OpenDatabase(ctx)
+	}()
+	return d
+}
+
+// Check decides about req.Reference. When ctx reaches a deadline the verdict is
+// ERROR; when it is cancelled, the error is ctx's.
+func (g *Gate) Check(ctx context.Context, req Request) (verdict.Verdict, error) {
+	type answer struct {
+		v   verdict.Verdict
+		err error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		v, err := g.check(ctx, req)
+		done <- answer{v, err}
+	}()
+	select {
+	case a := <-done:
+		return a.v, a.err
+	case <-ctx.Done():
+	}
+	// Most of the work stops by itself; a parser that does not is left behind.
+	grace := g.Grace
+	if grace == 0 {
+		grace = 3 * time.Second
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case a := <-done:
+		return a.v, a.err
+	case <-timer.C:
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return verdict.Verdict{}, ctx.Err()
+	}
+	return decide(req, nil, []evidence.Problem{timeout(req.Reference)}), nil
+}
+
+func (g *Gate) check(ctx context.Context, req Request) (verdict.Verdict, error) {
+	db := g.database(ctx)
+	defer func() {
+		// The database may still be on its way when the image could not be opened.
+		if opened, err := db.Wait(ctx); err == nil && opened.Close != nil {
+			_ = opened.Close() // read-only: nothing to lose
+		}
+	}()
+	g.progress("opening " + req.Reference)
+	set, err := g.Images.Open(ctx, req.Reference)
+	if err != nil {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return verdict.Verdict{}, ctx.Err()
+		}
+		var usage *image.Error
+		if errors.As(err, &usage) && usage.Kind == image.KindUsage {
+			return verdict.Verdict{}, &UsageError{Message: err.Error(), Hint: usage.Hint}
+		}
+		return decide(req, nil, []evidence.Problem{openProblem(ctx, req.Reference, err)}), nil
+	}
+	defer set.Close()
+	g.progress(opened(set))
+	images, problems, err := choose(set, req)
+	if err != nil {
+		return verdict.Verdict{}, err
+	}
+	all := make([]evidence.Evidence, 0, len(images))
+	for _, img := range images {
+		e, err := g.scan(ctx, img, db, req)
+		if err != nil {
+			return verdict.Verdict{}, err
+		}
+		all = append(all, *e)
+	}
+	return decide(req, all, problems), nil
+}
+
+func opened(set *image.Set) string {
+	var s []string
+	for _, img := range set.Images {
+		s = append(s, img.Subject.Platform.String())
+	}
+	text := fmt.Sprintf("opened %s: %s", set.Source, strings.Join(s, ", "))
+	if set.Note != "" {
+		text += " (" + set.Note + ")"
+	}
+	return text
+}
+
+// scan examines one platform. A scan that failed is a problem of its evidence.
+func (g *Gate) scan(ctx context.Context, img *image.Image, db *Database, req Request) (*evidence.Evidence, error) {
+	g.progress(fmt.Sprintf("scanning %s, %d layers", img.Subject.Platform, len(img.Layers)))
+	e, err := g.Scanner.Scan(ctx, img, db, req.EffectiveTime)
+	if e == nil {
+		e = &evidence.Evidence{}
+	}
+	e.Subject = img.Subject
+	if err == nil {
+		return e, nil
+	}
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return nil, ctx.Err()
+	case ctx.Err() != nil:
+		e.Problems = append(e.Problems, timeout(req.Reference))
+	default:
+		e.Problems = append(e.Problems, evidence.Problem{Area: evidence.AreaScan, What: img.Subject.Platform.String(), Message: err.Error()})
+	}
+	return e, nil
+}
+
+func (g *Gate) progress(msg string) {
+	if g.Progress != nil {
+		g.Progress(msg)
+	}
+}
+
+func decide(req Request, all []evidence.Evidence, problems []evidence.Problem) verdict.Verdict {
+	return verdict.Decide(verdict.Input{
+		Policy: req.Policy, Reference: req.Reference, Evidence: all, Problems: problems,
+		EffectiveTime: req.EffectiveTime.UTC(), EffectiveTimeGiven: req.EffectiveTimeGiven, ReportOnly: req.ReportOnly,
+	})
+}
+
+func timeout(reference string) evidence.Problem {
+	return evidence.Problem{Area: evidence.AreaLimit, What: reference, Message: "the time for this run is over",
+		Hint: "allow more time with --timeout, or look into what took so long"}
+}
+
+func openProblem(ctx context.Context, reference string, err error) evidence.Problem {
+	if ctx.Err() != nil {
+		return timeout(reference)
+	}
+	p := evidence.Problem{Area: evidence.AreaImage, What: reference, Message: err.Error()}
+	var open *image.Error
+	if errors.As(err, &open) {
+		p.Hint = open.Hint
+		switch open.Kind {
+		case image.KindPlatform:
+			p.Area = evidence.AreaPlatform
+		case image.KindLimit:
+			p.Area = evidence.AreaLimit
+		}
+	}
+	var integrity *image.IntegrityError
+	if errors.As(err, &integrity) {
+		p.Area, p.What = evidence.AreaIntegrity, integrity.Blob
+	}
+	return p
+}
+
+// choose narrows the images to the platforms that were asked for. Fewer than the
+// policy requires is a usage error, one that is missing a problem.
+func choose(set *image.Set, req Request) ([]*image.Image, []evidence.Problem, error) {
+	required := req.Policy.Platforms
+	wanted := req.Platforms
+	if len(wanted) == 0 && !required.All {
+		wanted = required.List
+	}
+	if len(wanted) == 0 {
+		return set.Images, nil, nil
+	}
+	var chosen []*image.Image
+	var have []string
+	for _, img := range set.Images {
+		have = append(have, img.Subject.Platform.String())
+		if slices.ContainsFunc(wanted, img.Subject.Platform.Matches) {
+			chosen = append(chosen, img)
+		}
+	}
+	var problems []evidence.Problem
+	for _, w := range wanted {
+		if !slices.ContainsFunc(chosen, func(i *image.Image) bool { return i.Subject.Platform.Matches(w) }) {
+			problems = append(problems, evidence.Problem{Area: evidence.AreaPlatform, What: w.String(),
+				Message: fmt.Sprintf("the image has no platform %s, only %s", w, strings.Join(have, ", ")),
+				Hint:    "build the image for it, or name a platform that it has"})
+		}
+	}
+	if required.All && len(problems) == 0 && len(chosen) < len(set.Images) {
+		return nil, nil, &UsageError{
+			Message: fmt.Sprintf("--platform leaves out platforms of the image (%s), but the policy requires all", strings.Join(have, ", ")),
+			Hint:    "drop --platform, or let the policy say `platforms: [...]`",
+		}
+	}
+	if !required.All {
+		for _, r := range required.List {
+			if !slices.ContainsFunc(wanted, r.Matches) {
+				return nil, nil, &UsageError{Message: fmt.Sprintf("--platform leaves out %s, which the policy requires", r), Hint: "add --platform " + r.String()}
+			}
+		}
+	}
+	return chosen, problems, nil
+}
