@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scan
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
+
+	"github.com/ocigate/ocigate/pkg/evidence"
+)
+
+type panicking struct{}
+
+func (panicking) Type() analyzer.Type { return "panicking" }
+func (panicking) Version() int        { return 1 }
+func (panicking) Required(p string, _ os.FileInfo) bool {
+	return p == "app/bad"
+}
+func (panicking) Analyze(context.Context, analyzer.AnalysisInput) (*analyzer.AnalysisResult, error) {
+	panic("out of range")
+}
+
+type panickingPost struct{ panicking }
+
+func (panickingPost) Type() analyzer.Type { return "panicking-post" }
+func (panickingPost) PostAnalyze(context.Context, analyzer.PostAnalysisInput) (*analyzer.AnalysisResult, error) {
+	panic("nil map")
+}
+
+// plant adds analysers as Trivy's registry would, before they are guarded.
+func plant(t *testing.T, s *Scanner) {
+	t.Helper()
+	group, err := analyzer.NewAnalyzerGroup(artifactOptionForTest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, a := range map[string]any{"analyzers": panicking{}, "postAnalyzers": panickingPost{}} {
+		f, err := field(&group, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Set(reflect.Append(f, reflect.ValueOf(a)))
+	}
+	if err := guardGroup(&group, s.opts.Limits); err != nil {
+		t.Fatal(err)
+	}
+	s.group = group
+}
+
+func artifactOptionForTest() analyzer.AnalyzerOptions {
+	o := artifactOption()
+	return o.AnalyzerOptions()
+}
+
+func TestPanickingAnalyserIsAProblem(t *testing.T) {
+	s := newScanner(t, Options{})
+	plant(t, s)
+	inv := analyze(t, s, imageOf(tarOf(t, entry{name: "app/bad", body: "some content"})))
+	var got []string
+	for _, p := range inv.Problems {
+		got = append(got, fmt.Sprintf("%s %s %s", p.Area, p.Analyzer, p.What))
+	}
+	want := []string{"file panicking-post .", "file panicking app/bad"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("problems %q, want %q", got, want)
+	}
+}
+
+func TestEveryAnalyserIsGuarded(t *testing.T) {
+	s := newScanner(t, Options{})
+	for name, want := range map[string]reflect.Type{"analyzers": reflect.TypeFor[*guarded](), "postAnalyzers": reflect.TypeFor[*guardedPost]()} {
+		f, err := field(&s.group, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Len() == 0 {
+			t.Errorf("no %s", name)
+		}
+		for i := range f.Len() {
+			if got := f.Index(i).Elem().Type(); got != want {
+				t.Errorf("%s[%d] is a %s", name, i, got)
+			}
+		}
+	}
+}
+
+const apkMusl = "C:Q1\nP:musl\nV:1.2.5-r0\nA:x86_64\no:musl\n\n"
+
+func TestUnreadablePackageDatabases(t *testing.T) {
+	cases := map[string]entry{
+		"apk with a line that stops the parser": {name: "lib/apk/db/installed", body: apkMusl + "P:long\nV:1.0-r0\np:" + strings.Repeat("x ", 70_000) + "\n\nP:hidden\nV:1.0-r0\n\n"},
+		"apk with a version that is none":       {name: "lib/apk/db/installed", body: apkMusl + "P:odd\nV:not a version\n\n"},
+		"dpkg with a broken paragraph":          {name: "var/lib/dpkg/status", body: "Package: a\nStatus: install ok installed\nVersion: 1\n\nthis is no header\n\n"},
+		"dpkg with a version that is none":      {name: "var/lib/dpkg/status", body: "Package: a\nStatus: install ok installed\nVersion: _:_\n\n"},
+		"rpm that is no database":               {name: "var/lib/rpm/rpmdb.sqlite", body: "garbage that is long enough to be looked at"},
+	}
+	for name, e := range cases {
+		t.Run(name, func(t *testing.T) {
+			inv := analyze(t, newScanner(t, Options{}), imageOf(tarOf(t, e)))
+			p := wantProblem(t, inv.Problems, evidence.AreaPackages)
+			if p.What != e.name || p.Analyzer == "" {
+				t.Errorf("problem %+v names neither file nor analyser", p)
+			}
+		})
+	}
+}
+
+func TestUnreadableLanguageFiles(t *testing.T) {
+	for _, e := range []entry{
+		{name: "app/node_modules/x/package.json", body: `{"name": "x", "version": `},
+		{name: "app/Cargo.lock", body: "[[package]\nname = \"a\"\n"},
+		{name: "app/packages.lock.json", body: "{not json at all}"},
+	} {
+		inv := analyze(t, newScanner(t, Options{}), imageOf(tarOf(t, e)))
+		if p := wantProblem(t, inv.Problems, evidence.AreaFile); p.What != e.name {
+			t.Errorf("%s: %+v", e.name, p)
+		}
+		if len(inv.Unreadable) != 1 {
+			t.Errorf("%s: not listed as unreadable: %+v", e.name, inv.Unreadable)
+		}
+	}
+}
+
+// sparseTar is an executable of 3 GiB of which nothing is present, in PAX format 0.1.
+func sparseTar(t *testing.T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	record := func(k, v string) string {
+		for n := len(k) + len(v) + 3; ; n++ {
+			if s := fmt.Sprintf("%d %s=%s\n", n, k, v); len(s) == n {
+				return s
+			}
+		}
+	}
+	pax := record("GNU.sparse.major", "0") + record("GNU.sparse.minor", "1") + record("GNU.sparse.name", "usr/bin/app") +
+		record("GNU.sparse.size", "3221225472") + record("GNU.sparse.numblocks", "1") + record("GNU.sparse.map", "0,512")
+	block := func(name string, typ byte, size int, mode string) {
+		var h [512]byte
+		copy(h[0:], name)
+		copy(h[100:], mode)
+		copy(h[108:], "0000000\x00")
+		copy(h[116:], "0000000\x00")
+		copy(h[124:], fmt.Sprintf("%011o\x00", size))
+		copy(h[136:], "00000000000\x00")
+		copy(h[148:], "        ")
+		h[156] = typ
+		copy(h[257:], "ustar\x0000")
+		sum := 0
+		for _, c := range h {
+			sum += int(c)
+		}
+		copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
+		b.Write(h[:])
+	}
+	block("pax", 'x', len(pax), "0000644\x00")
+	b.WriteString(pax)
+	b.Write(make([]byte, (512-len(pax)%512)%512))
+	block("usr/bin/app", '0', 512, "0000755\x00")
+	b.WriteString("\x7fELF")
+	b.Write(make([]byte, 508))
+	b.Write(make([]byte, 1024))
+	return b.Bytes()
+}
+
+func TestSparseBomb(t *testing.T) {
+	b := sparseTar(t)
+	h, err := tar.NewReader(bytes.NewReader(b)).Next()
+	if err != nil || h.Size != 3<<30 {
+		t.Fatalf("the test's tar is not a sparse file: %+v %v", h, err)
+	}
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	inv := analyze(t, newScanner(t, Options{}), imageOf(b))
+	if p := wantProblem(t, inv.Problems, evidence.AreaLimit); !strings.Contains(p.Message, "sparse") {
+		t.Errorf("%+v", p)
+	}
+}
+
+// bombJar is a jar with nested jars, depth deep, the innermost of size bytes.
+func bombJar(t *testing.T, depth, size int) string {
+	t.Helper()
+	content, name := bytes.Repeat([]byte{0}, size), "big.jar"
+	for range depth {
+		var b bytes.Buffer
+		zw := zip.NewWriter(&b)
+		w, err := zw.Create(name)
+		if err == nil {
+			_, err = w.Write(content)
+		}
+		if err := errors.Join(err, zw.Close()); err != nil {
+			t.Fatal(err)
+		}
+		content, name = b.Bytes(), "inner.jar"
+	}
+	return string(content)
+}
+
+func TestArchiveBombs(t *testing.T) {
+	limits := Limits{ArchiveBytes: 1 << 20, ArchiveDepth: 3}
+	for name, jar := range map[string]string{
+		"too large": bombJar(t, 1, 2<<20),
+		"too deep":  bombJar(t, 6, 10),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScanner(t, Options{Limits: limits})
+			inv := analyze(t, s, imageOf(tarOf(t, entry{name: "app/a.jar", body: jar})))
+			wantProblem(t, inv.Problems, evidence.AreaLimit)
+		})
+	}
+}
+
+func TestLayerLimits(t *testing.T) {
+	many := make([]entry, 20)
+	for i := range many {
+		many[i] = entry{name: fmt.Sprintf("f%d", i)}
+	}
+	cases := map[string]struct {
+		limits Limits
+		layer  []byte
+	}{
+		"entries": {Limits{Entries: 10}, tarOf(t, many...)},
+		"bytes":   {Limits{LayerBytes: 4096}, tarOf(t, entry{name: "a", body: strings.Repeat("x", 8192)})},
+		"path":    {Limits{PathBytes: 100}, tarOf(t, entry{name: strings.Repeat("d/", 200) + "f"})},
+		"file":    {Limits{FileBytes: 100}, tarOf(t, entry{name: "app/node_modules/x/package.json", body: strings.Repeat(" ", 500)})},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			inv := analyze(t, newScanner(t, Options{Limits: c.limits}), imageOf(c.layer))
+			wantProblem(t, inv.Problems, evidence.AreaLimit)
+		})
+	}
+}
+
+func TestContentAfterTheTar(t *testing.T) {
+	b := append(tarOf(t, entry{name: "a", body: "x"}), tarOf(t, entry{name: "b", body: "y"})...)
+	inv := analyze(t, newScanner(t, Options{}), imageOf(b))
+	wantProblem(t, inv.Problems, evidence.AreaIntegrity)
+}
+
+func TestFailedReaderEntersNoCache(t *testing.T) {
+	cache, err := OpenCache(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := imageOf(tarOf(t, entry{name: "lib/apk/db/installed", body: apkMusl}))
+	good := img.Layers[0].Open
+	img.Layers[0].Open = func(ctx context.Context) (io.ReadCloser, error) {
+		rc, err := good(ctx)
+		return io.NopCloser(io.MultiReader(rc, errReader{errors.New("digest mismatch")})), err
+	}
+	s := newScanner(t, Options{Cache: cache})
+	inv := analyze(t, s, img)
+	wantProblem(t, inv.Problems, evidence.AreaImage)
+	if s.Known(img) {
+		t.Error("a layer that failed its verification is in the cache")
+	}
+	img.Layers[0].Open = good
+	if inv := analyze(t, s, img); len(inv.Problems) != 0 || !s.Known(img) {
+		t.Errorf("the genuine layer: %+v, known %t", inv.Problems, s.Known(img))
+	}
+}
+
+type errReader struct{ err error }
+
+func (e errReader) Read([]byte) (int, error) { return 0, e.err }
+
+// A manifest that claims a known diff ID for another blob must not profit from the cache.
+func TestCacheNeedsTheBlob(t *testing.T) {
+	cache, err := OpenCache(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newScanner(t, Options{Cache: cache})
+	img := imageOf(tarOf(t, entry{name: "lib/apk/db/installed", body: apkMusl}))
+	analyze(t, s, img)
+	if inv := analyze(t, s, img); inv.Layers[0].Verification != evidence.LayerVerifiedEarlier {
+		t.Fatalf("second run: %s", inv.Layers[0].Verification)
+	}
+	img.Layers[0].Digest = "sha256:" + strings.Repeat("0", 64)
+	opened := false
+	open := img.Layers[0].Open
+	img.Layers[0].Open = func(ctx context.Context) (io.ReadCloser, error) { opened = true; return open(ctx) }
+	analyze(t, s, img)
+	if !opened {
+		t.Error("a layer with an unknown digest was not read")
+	}
+	img.Layers[0].Digest, img.Layers[0].OnDaemonsWord, opened = "", true, false
+	if inv := analyze(t, s, img); opened || inv.Layers[0].Verification != evidence.LayerOnDaemonsWord {
+		t.Errorf("daemon: opened %t, %s", opened, inv.Layers[0].Verification)
+	}
+}
+
+func TestDamagedCacheEntryIsReplaced(t *testing.T) {
+	dir := t.TempDir()
+	cache, err := OpenCache(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newScanner(t, Options{Cache: cache})
+	img := imageOf(tarOf(t, entry{name: "lib/apk/db/installed", body: apkMusl}))
+	analyze(t, s, img)
+	path := cache.path("layers", s.key(img.Layers[0].DiffID, false))
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, damaged := range [][]byte{nil, b[:len(b)/2], append(bytes.Clone(b[:len(b)-12]), make([]byte, 12)...)} {
+		if err := os.WriteFile(path, damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s.Known(img) {
+			t.Fatal("a damaged entry is used")
+		}
+		analyze(t, s, img)
+		if !s.Known(img) {
+			t.Fatal("a damaged entry is not replaced")
+		}
+	}
+}
+
+func TestResolveUser(t *testing.T) {
+	passwd := entry{name: "etc/passwd", body: "root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/:/bin/sh\ntoor:x:0:0::/:/bin/sh\nwheel:x:5:0::/:/bin/sh\n"}
+	group := entry{name: "etc/group", body: "root:x:0:\nstaff:x:50:\n"}
+	n := func(i int64) *int64 { return &i }
+	cases := map[string]struct{ uid, gid *int64 }{
+		"":           {n(0), n(0)},
+		"app":        {n(1000), n(1000)},
+		"toor":       {n(0), n(0)},
+		"wheel":      {n(5), n(0)},
+		"1000":       {n(1000), n(1000)},
+		"4711":       {n(4711), n(0)},
+		"app:staff":  {n(1000), n(50)},
+		"1000:0":     {n(1000), n(0)},
+		"nobody":     {nil, nil},
+		"app:nogrp":  {nil, nil},
+		"0":          {n(0), n(0)},
+		"-1":         {nil, nil},
+		"4294967296": {nil, nil},
+	}
+	for user, want := range cases {
+		img := imageOf(tarOf(t, passwd, group))
+		img.Config.Config.User = user
+		got := analyze(t, newScanner(t, Options{}), img).User
+		if !reflect.DeepEqual(got.UID, want.uid) || !reflect.DeepEqual(got.GID, want.gid) || got.Reason == "" {
+			t.Errorf("user %q: %+v", user, got)
+		}
+	}
+}

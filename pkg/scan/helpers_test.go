@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scan
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/ocigate/ocigate/pkg/evidence"
+)
+
+// entry is one entry of a test layer.
+type entry struct {
+	name string
+	body string
+	hdr  tar.Header // optional: Typeflag, Linkname, Mode
+}
+
+func tarOf(t *testing.T, entries ...entry) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	tw := tar.NewWriter(&b)
+	for _, e := range entries {
+		h := e.hdr
+		h.Name, h.Size = e.name, int64(len(e.body))
+		if h.Typeflag == 0 {
+			h.Typeflag = tar.TypeReg
+		}
+		if h.Mode == 0 {
+			h.Mode = 0o644
+		}
+		if err := tw.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(tw, e.body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tw.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// imageOf makes an image of plain layers, base first.
+func imageOf(layers ...[]byte) Image {
+	img := Image{Name: "test", Config: &v1.ConfigFile{}}
+	for _, b := range layers {
+		id := fmt.Sprintf("sha256:%x", sha256.Sum256(b))
+		h, err := v1.NewHash(id)
+		if err != nil {
+			panic(err)
+		}
+		img.Config.RootFS.DiffIDs = append(img.Config.RootFS.DiffIDs, h)
+		img.Layers = append(img.Layers, Layer{DiffID: id, Digest: id, Open: func(context.Context) (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(b)), nil
+		}})
+	}
+	return img
+}
+
+func newScanner(t *testing.T, opts Options) *Scanner {
+	t.Helper()
+	s, err := New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func analyze(t *testing.T, s *Scanner, img Image) *Inventory {
+	t.Helper()
+	inv, err := s.Analyze(t.Context(), img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return inv
+}
+
+// wantProblem demands exactly one problem of the area.
+func wantProblem(t *testing.T, problems []evidence.Problem, area evidence.Area) evidence.Problem {
+	t.Helper()
+	var found []evidence.Problem
+	for _, p := range problems {
+		if p.Area == area {
+			found = append(found, p)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%d problems of area %s, want one; all: %+v", len(found), area, problems)
+	}
+	return found[0]
+}
