@@ -4,6 +4,8 @@
 export GOEXPERIMENT := jsonv2
 export GOTOOLCHAIN  ?= local
 
+STATICCHECK := v0.8.2
+
 BIN  := bin/ocigate
 DEMO := bin/demo
 # A day that lies after the demo's database was built; the demo decides as of then.
@@ -30,7 +32,7 @@ lint: ## gofmt, go vet, staticcheck, tidy modules
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these files" >&2; exit 1; }
 	go vet ./...
 	cd bench && go vet ./...
-	go tool -modfile=bench/go.mod staticcheck ./...
+	go run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK) ./...
 	go mod tidy -diff
 	cd bench && go mod tidy -diff
 

@@ -119,20 +119,18 @@ func RunTrivy(bin, cacheDir, archive string) (Result, error) {
 
 // ocigateReport is the part of ocigate's JSON report that is compared.
 type ocigateReport struct {
-	Verdict struct {
-		Subjects []struct {
-			Evidence struct {
-				Packages []struct{ Name, Type string }
-				Findings []struct {
-					Kind, ID, Severity, FixedVersion, Path string
-					Package                                *struct{ Name, Version, Path string }
-					StartLine, EndLine                     int
-					Layer                                  struct{ DiffID string }
-				}
+	Subjects []struct {
+		Evidence struct {
+			Packages []struct{ Name, Type string }
+			Findings []struct {
+				Kind, ID, Severity, FixedVersion, Path string
+				Package                                *struct{ Name, Version, Path string }
+				StartLine, EndLine                     int
+				Layer                                  struct{ DiffID string }
 			}
 		}
-		Problems []struct{ Message string }
 	}
+	Problems []struct{ Message string }
 }
 
 // RunOcigate checks an archive; the verdict itself is of no interest here.
@@ -148,11 +146,11 @@ func RunOcigate(bin, dbDir, cacheDir, policy, archive string) (Result, error) {
 	if err := json.Unmarshal(out, &rep); err != nil {
 		return Result{}, err
 	}
-	if n := len(rep.Verdict.Subjects); n != 1 {
-		return Result{}, fmt.Errorf("ocigate %s: %d subjects: %v", archive, n, rep.Verdict.Problems)
+	if n := len(rep.Subjects); n != 1 {
+		return Result{}, fmt.Errorf("ocigate %s: %d subjects: %v", archive, n, rep.Problems)
 	}
 	var res Result
-	e := rep.Verdict.Subjects[0].Evidence
+	e := rep.Subjects[0].Evidence
 	for _, p := range e.Packages {
 		res.Packages = append(res.Packages, p.Type+" "+p.Name)
 	}

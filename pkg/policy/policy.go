@@ -31,8 +31,14 @@ type Policy struct {
 	Platforms Platforms
 	Database  Database
 	Coverage  Coverage
-	Rules     []Rule
-	Waivers   []Waiver
+	// UnknownSeverityAccepted (`unknown-severity: accept`) is the policy's consent to
+	// failing rules that say nothing about vulnerabilities of unknown severity. It
+	// changes no outcome; without it such a policy does not parse.
+	UnknownSeverityAccepted bool
+
+	// Rules are in the order of the file.
+	Rules   []Rule
+	Waivers []Waiver
 }
 
 // Position is a place in the policy file, counted from 1.

@@ -241,7 +241,7 @@ func (c *coverage) languages() {
 		if !c.inDatabase(driver.Type() + "::*") {
 			c.m.Coverage.NotMatched = append(c.m.Coverage.NotMatched, string(t))
 			c.problem(evidence.AreaPackages, string(t), "", fmt.Sprintf("the database holds no advisories for %s packages: they were listed but not examined", driver.Type()),
-				"use a complete database, or accept with `coverage: {packages: optional}`")
+				"use a complete database")
 		}
 	}
 	slices.Sort(c.m.Coverage.NotMatched)
@@ -265,6 +265,6 @@ func (c *coverage) anything() {
 	}
 	if !matched {
 		c.problem(evidence.AreaPackages, strings.Join(c.m.Coverage.NotMatched, ", "), "", "packages were found, but there are advisories for none of them",
-			"accept with `coverage: {packages: optional}`")
+			"build on a distribution or ecosystem that the database covers")
 	}
 }

@@ -177,6 +177,7 @@ func toPackage(p ftypes.Package, class evidence.Class, r types.Result) evidence.
 }
 
 func toVulnerability(v types.DetectedVulnerability, class evidence.Class, r types.Result) evidence.Finding {
+	//lint:ignore SA1019 Trivy's FillInfo chose it by SeveritySource, as its CLI shows it
 	sev, err := evidence.ParseSeverity(v.Severity)
 	if err != nil {
 		sev = evidence.SeverityUnknown // a severity that nobody knows is unknown

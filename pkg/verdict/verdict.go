@@ -74,7 +74,8 @@ type SubjectVerdict struct {
 // Outcome is what became of one rule on one subject.
 type Outcome struct {
 	// Rule is the id of the rule; built-in ones are "integrity", "limits",
-	// "database", "coverage.os", "coverage.packages", "coverage.files", "image", "scan".
+	// "database", "coverage.os", "coverage.packages", "coverage.files", "image",
+	// "platforms", "scan".
 	Rule     string          `json:"rule"`
 	Group    string          `json:"group"`
 	Title    string          `json:"title"`
@@ -99,7 +100,7 @@ type Outcome struct {
 type Violation struct {
 	Message string            `json:"message"`
 	Finding *evidence.Finding `json:"finding,omitempty"`
-	// Fix is the smallest action that removes it; empty where none is known.
+	// Fix is the smallest action that removes it, or says that none is known.
 	Fix string `json:"fix,omitempty"`
 }
 

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy_test
+
+import (
+	"context"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ocigate/ocigate/pkg/policy"
+)
+
+type loader map[string]string
+
+func (l loader) Load(_ context.Context, reference string) ([]byte, error) {
+	if data, ok := l[reference]; ok {
+		return []byte(data), nil
+	}
+	return nil, fs.ErrNotExist
+}
+
+func TestLoad(t *testing.T) {
+	l := loader{"good": valid, "bad": "version: 1\n"}
+	p, err := policy.Load(t.Context(), "good", l)
+	if err != nil || p.Source != "good" || !p.Platforms.All || p.Database.MaxAge != policy.DefaultDatabaseMaxAge {
+		t.Errorf("got %+v, %v", p, err)
+	}
+	var parseError *policy.ParseError
+	if _, err := policy.Load(t.Context(), "bad", l); !errors.As(err, &parseError) || parseError.Diagnostics[0].File != "bad" {
+		t.Errorf("got %v", err)
+	}
+	if _, err := policy.Load(t.Context(), "none\x1b", l); !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "\x1b") {
+		t.Errorf("got %q", err)
+	}
+}
+
+// TestDefaultTitles pins the sentences that stand in reports.
+func TestDefaultTitles(t *testing.T) {
+	for rule, want := range map[string]string{
+		"vulnerabilities: [{id: a, severity: [unknown, critical]}]":                                       "No critical or unknown vulnerabilities",
+		"vulnerabilities: [{id: a, severity: [unknown, medium], max: 20}]":                                "At most 20 medium or unknown vulnerabilities",
+		"vulnerabilities: [{id: a, severity: [high, unknown], fixed: true}]":                              "No high or unknown vulnerabilities that have a fix",
+		"vulnerabilities: [{id: a, severity: [unknown], fixed: false, max: 1}]":                           "At most 1 unknown vulnerability that has no fix",
+		"vulnerabilities: [{id: a, severity: [low, medium, high, critical, unknown]}]":                    "No vulnerabilities",
+		"vulnerabilities: [{id: a, severity: [low, medium, unknown], package-type: [os, jar, gobinary]}]": "No medium, low or unknown vulnerabilities in operating system, jar or gobinary packages",
+		"secrets: [{id: a}]":                               "No secrets",
+		"secrets: [{id: a, max: 1}]":                       "At most 1 secret",
+		"secrets: [{id: a, max: 2, severity: [high]}]":     "At most 2 secrets of high severity",
+		"config: [{id: a, user: non-root}]":                "The container does not run as root",
+		"reference: [{id: a, forbidden: [latest]}]":        "The tag is not latest",
+		"reference: [{id: a, forbidden: [latest, dev]}]":   "The tag is not latest or dev",
+		"reference: [{id: a, forbidden: [a, b, c, d, e]}]": "The tag is not a, b, c or one of 2 more",
+	} {
+		p, err := policy.Parse("f", []byte("version: 1\nname: x\nrules:\n  "+rule))
+		if err != nil {
+			t.Errorf("%s: %v", rule, err)
+			continue
+		}
+		if got := p.Rules[0].Title; got != want {
+			t.Errorf("%s:\n got %q\nwant %q", rule, got, want)
+		}
+	}
+}
+
+func TestBuiltinRulesAreTaken(t *testing.T) {
+	for _, id := range policy.BuiltinRules() {
+		_, err := policy.Parse("f", []byte(strings.Replace(valid, "id: a", "id: "+id, 1)))
+		if err == nil || !strings.Contains(err.Error(), "built-in") {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+}
+
+func TestExpiredAt(t *testing.T) {
+	w := policy.Waiver{Until: time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC)}
+	end := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	if w.ExpiredAt(end.Add(-1)) || !w.ExpiredAt(end) {
+		t.Error("a waiver holds to the end of its last day")
+	}
+}
+
+// TestPure pins that the package does no I/O and reads no clock.
+func TestPure(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range tree.Imports {
+			if path := strings.Trim(i.Path.Value, `"`); path == "os" || path == "net" || strings.HasPrefix(path, "net/") {
+				t.Errorf("%s imports %s", file, path)
+			}
+		}
+		ast.Inspect(tree, func(n ast.Node) bool {
+			if s, ok := n.(*ast.SelectorExpr); ok && s.Sel.Name == "Now" {
+				t.Errorf("%s reads the clock", file)
+			}
+			return true
+		})
+	}
+}

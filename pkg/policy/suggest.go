@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import "strings"
+
+// nearest is the candidate that s is most likely a misspelling of, or "".
+func nearest(s string, candidates []string) string {
+	// Nothing in the language is longer; a longer text is no misspelling of it, and
+	// the distance takes quadratic time.
+	const longest = 40
+	if s == "" || len(s) > longest {
+		return ""
+	}
+	s = normalize(s)
+	best, bestDistance := "", 0
+	for _, c := range candidates {
+		if len(c) > longest {
+			continue
+		}
+		d := distance(s, normalize(c))
+		if d > max(1, min(len(s), len(c))/3) {
+			continue
+		}
+		if best == "" || d < bestDistance {
+			best, bestDistance = c, d
+		}
+	}
+	return best
+}
+
+// normalize takes away the differences that people from other formats bring along.
+func normalize(s string) string {
+	return strings.ReplaceAll(strings.ToLower(s), "_", "-")
+}
+
+// distance is the number of insertions, deletions, substitutions and swaps of
+// neighbours that turn a into b (optimal string alignment).
+func distance(a, b string) int {
+	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row := make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(row[j-1]+1, last[j]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last = last, row
+	}
+	return last[len(b)]
+}
+
+func didYouMean(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "did you mean " + quote(s) + "?"
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// parser walks the tree of one policy file and collects every mistake.
+type parser struct {
+	diagnostics []Diagnostic
+	policy      *Policy
+
+	// rules and waivers are the ids so far, those of faulty rules included, so that
+	// one mistake does not cause another message.
+	rules   map[string]ruleRef
+	waivers map[string]Position
+	// checks compare places with each other and run when all have been read.
+	checks []func()
+
+	unknown unknownSeverity
+}
+
+type ruleRef struct {
+	group    Group
+	position Position
+}
+
+// value is a node and what is needed to talk about it.
+type value struct {
+	node *yaml.Node
+	path string
+	at   Position
+}
+
+// name is the last element of the path: "severity", "severity[1]".
+func (v value) name() string {
+	return v.path[strings.LastIndexByte(v.path, '.')+1:]
+}
+
+func (v value) isNull() bool {
+	return v.node.Kind == yaml.ScalarNode && v.node.Tag == "!!null"
+}
+
+func position(n *yaml.Node) Position { return Position{n.Line, n.Column} }
+
+// child makes the value that stands at key. A null that is not written out has no
+// place of its own, so it is shown at its key.
+func (v value) child(key, node *yaml.Node) value {
+	path := key.Value
+	if v.path != "" {
+		path = v.path + "." + key.Value
+	}
+	c := value{node: node, path: path, at: position(node)}
+	if c.isNull() && node.Value == "" {
+		c.at = position(key)
+	}
+	return c
+}
+
+func (p *parser) report(at Position, path, hint, format string, args ...any) {
+	p.diagnostics = append(p.diagnostics, Diagnostic{
+		Position: at, Path: path, Message: fmt.Sprintf(format, args...), Hint: hint,
+	})
+}
+
+// fault reports a mistake in a value; the message begins with the value's name.
+func (p *parser) fault(v value, hint, format string, args ...any) {
+	name := v.name()
+	if name == "" {
+		name = "the policy"
+	}
+	p.report(v.at, v.path, hint, "%s %s", name, fmt.Sprintf(format, args...))
+}
+
+// wrongType reports a value of another type than want ("a list").
+func (p *parser) wrongType(v value, want, hint string) {
+	switch {
+	case v.node.Kind == yaml.AliasNode || v.node.Style&yaml.TaggedStyle != 0:
+		// hygiene has refused it already.
+	case v.isNull():
+		p.fault(v, "", "has no value; it must be %s", want)
+	default:
+		p.fault(v, hint, "must be %s, not %s", want, describe(v.node))
+	}
+}
+
+func describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	switch n.Tag {
+	case "!!int":
+		return "a whole number"
+	case "!!float":
+		return "a fractional number"
+	case "!!bool":
+		return "a truth value"
+	case "!!timestamp":
+		return "a date"
+	default:
+		return "a string"
+	}
+}
+
+// hygiene refuses the parts of YAML that the policy language does not have:
+// anchors, aliases, tags and excessive depth. It does not follow aliases.
+func (p *parser) hygiene(n *yaml.Node, depth int) {
+	// The language itself is 5 levels deep.
+	const maxDepth = 20
+	if depth > maxDepth {
+		p.report(position(n), "", "", "nested more than %d levels deep", maxDepth)
+		return
+	}
+	switch {
+	case n.Kind == yaml.AliasNode:
+		p.report(position(n), "", "write the value out, or quote a text that begins with *", "YAML aliases are not allowed")
+	case n.Anchor != "":
+		p.report(position(n), "", "write the value out, or quote a text that begins with &", "YAML anchors are not allowed")
+	}
+	if n.Style&yaml.TaggedStyle != 0 {
+		p.report(position(n), "", "leave the tag out, or quote a text that begins with !", "YAML tags are not allowed")
+	}
+	for _, c := range n.Content {
+		p.hygiene(c, depth+1)
+	}
+}
+
+// key is one key of a mapping in the policy language.
+type key struct {
+	name     string
+	required bool
+	read     func(value)
+}
+
+// mapping reads a mapping whose keys are known. It reports whether v is one.
+func (p *parser) mapping(v value, hint string, keys []key) bool {
+	if v.node.Kind != yaml.MappingNode {
+		p.wrongType(v, "a mapping", hint)
+		return false
+	}
+	if len(v.node.Content) == 0 {
+		p.fault(v, "keys are "+keyNames(keys), "is empty")
+		return true
+	}
+	seen := map[string]Position{}
+	for i := 0; i+1 < len(v.node.Content); i += 2 {
+		p.pair(v, v.node.Content[i], v.node.Content[i+1], keys, seen)
+	}
+	for _, k := range keys {
+		if _, ok := seen[k.name]; k.required && !ok {
+			p.report(v.at, v.path, "", "required key %s is missing%s", quote(k.name), inPath(v.path))
+		}
+	}
+	return true
+}
+
+func (p *parser) pair(parent value, k, v *yaml.Node, keys []key, seen map[string]Position) {
+	switch {
+	case k.Kind == yaml.AliasNode:
+		return
+	case k.Tag == "!!merge":
+		p.report(position(k), parent.path, "write the keys out", "YAML merge keys are not allowed")
+		return
+	case k.Style&yaml.TaggedStyle != 0:
+		return // hygiene has refused it already
+	case k.Kind != yaml.ScalarNode || k.Tag != "!!str":
+		p.report(position(k), parent.path, "", "keys must be strings, and one%s is %s", inPath(parent.path), describeKey(k))
+		return
+	}
+	if first, ok := seen[k.Value]; ok && first.Line > 0 {
+		p.report(position(k), parent.path, "", "duplicate key%s, first at %d:%d", named(k.Value), first.Line, first.Column)
+		return
+	}
+	seen[k.Value] = position(k)
+	for _, known := range keys {
+		if known.name == k.Value {
+			known.read(parent.child(k, v))
+			return
+		}
+	}
+	meant := nearest(k.Value, names(keys))
+	hint := didYouMean(meant)
+	if meant == "" {
+		hint = "keys are " + keyNames(keys)
+	} else if _, ok := seen[meant]; !ok {
+		// The reader is told of the misspelling; that the key is missing is the same mistake.
+		seen[meant] = Position{}
+	}
+	p.report(position(k), parent.path, hint, "unknown key%s%s", named(k.Value), inPath(parent.path))
+}
+
+// list reads a list that is not empty.
+func (p *parser) list(v value, item func(value)) bool {
+	if v.node.Kind != yaml.SequenceNode {
+		hint := ""
+		if v.node.Kind == yaml.ScalarNode {
+			hint = listHint(v.node.Value)
+		} else if v.node.Kind == yaml.MappingNode {
+			hint = `begin each item with "- "`
+		}
+		p.wrongType(v, "a list", hint)
+		return false
+	}
+	if len(v.node.Content) == 0 {
+		p.fault(v, "leave it out, or name at least one item", "is an empty list")
+		return false
+	}
+	for i, n := range v.node.Content {
+		c := value{node: n, path: v.path + "[" + strconv.Itoa(i) + "]", at: position(n)}
+		item(c)
+	}
+	return true
+}
+
+// strings reads a list of strings, each by read, and refuses repetitions.
+func (p *parser) strings(v value, read func(value) (string, bool)) (list []string, ok bool) {
+	seen := map[string]bool{}
+	ok = true
+	ok = p.list(v, func(v value) {
+		s, valid := read(v)
+		switch {
+		case !valid:
+			ok = false
+		case seen[s]:
+			p.fault(v, "", "is %s once more", quote(s))
+			ok = false
+		default:
+			seen[s] = true
+			list = append(list, s)
+		}
+	}) && ok
+	return list, ok
+}
+
+// listHint shows a scalar as the list that was meant.
+func listHint(s string) string {
+	var items []string
+	for item := range strings.SplitSeq(s, ",") {
+		item = strings.ToLower(strings.TrimSpace(item))
+		if !isWord(item) || len(items) == 5 {
+			return "write a list"
+		}
+		items = append(items, item)
+	}
+	return "write a list: [" + strings.Join(items, ", ") + "]"
+}
+
+// named shows an unknown key if it looks like one. Anything else may be the
+// content of a file that is no policy.
+func named(k string) string {
+	if !isWord(k) {
+		return ""
+	}
+	return " " + quote(k)
+}
+
+func inPath(path string) string {
+	if path == "" {
+		return ""
+	}
+	return " in " + path
+}
+
+func describeKey(k *yaml.Node) string {
+	if k.Kind == yaml.ScalarNode && k.Tag == "!!null" {
+		return "null"
+	}
+	return describe(k)
+}
+
+func names(keys []key) []string {
+	list := make([]string, len(keys))
+	for i, k := range keys {
+		list[i] = k.name
+	}
+	return list
+}
+
+func keyNames(keys []key) string { return strings.Join(names(keys), ", ") }

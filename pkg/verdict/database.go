@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verdict
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/policy"
+)
+
+// clockSkew is how far in the future a database may be before its date, or the
+// effective time, is held to be wrong.
+const clockSkew = 24 * time.Hour
+
+func (s *subject) database() check {
+	db := s.evidence.Database
+	c := check{rule: RuleDatabase, title: "The vulnerability database is present and recent", examined: 1, problems: s.problems(evidence.AreaDatabase)}
+	problem := func(message, hint string) {
+		c.problems = append(c.problems, evidence.Problem{Area: evidence.AreaDatabase, What: db.Origin, Message: message, Hint: hint})
+	}
+	maxAge := s.policy.Database.MaxAge
+	if maxAge <= 0 {
+		maxAge = policy.DefaultDatabaseMaxAge
+	}
+	switch {
+	case db.UpdatedAt == nil && len(c.problems) > 0:
+	case db.UpdatedAt == nil && db.Digest == "" && db.Origin == "":
+		problem("no vulnerability database was used", "")
+	case db.UpdatedAt == nil || db.UpdatedAt.IsZero():
+		problem("the vulnerability database does not say when it was made", "fetch the database again")
+	default:
+		date := db.UpdatedAt.UTC().Format(time.RFC3339)
+		// Comparing times instead of subtracting them: a difference saturates at 292 years.
+		switch {
+		case db.UpdatedAt.After(s.time.Add(clockSkew)):
+			problem(fmt.Sprintf("the vulnerability database is of %s, which is after the effective time %s", date, s.time.Format(time.RFC3339)),
+				"check the clock and the effective time")
+		case db.UpdatedAt.Add(maxAge).Before(s.time):
+			problem(fmt.Sprintf("the vulnerability database is of %s: %s old, where the policy allows %s", date, age(s.time.Sub(*db.UpdatedAt)), age(maxAge)),
+				"fetch a newer database, or check that its mirror is updated")
+		}
+		c.summary = fmt.Sprintf("of %s, %s old; at most %s allowed", date, age(max(0, s.time.Sub(*db.UpdatedAt))), age(maxAge))
+	}
+	return c
+}
+
+// age writes a duration in the largest unit that keeps it readable: "45m", "13h", "3d4h", "9d".
+func age(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	case d < day:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d < 7*day && d%day >= time.Hour:
+		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
+	default:
+		return fmt.Sprintf("%dd", d/day)
+	}
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verdict
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/policy"
+)
+
+// The exit codes that a Verdict leads to. They are the same for every output format.
+const (
+	ExitPassed  = 0
+	ExitFailed  = 1
+	ExitErrored = 3
+)
+
+// ExitCode is what the process exits with: 0 for PASSED, 1 for FAILED (0 under
+// report-only), and 3 for everything else, the zero Verdict included.
+func (v Verdict) ExitCode() int {
+	switch v.Status {
+	case Passed:
+		return ExitPassed
+	case Failed:
+		if v.ReportOnly {
+			return ExitPassed
+		}
+		return ExitFailed
+	default:
+		return ExitErrored
+	}
+}
+
+// Decide weighs the evidence against the policy. It is total: whatever is missing
+// or contradictory in its input makes an `error` outcome or a Problem, never a
+// pass. It does not change its input, but the Verdict shares memory with it.
+func Decide(in Input) Verdict {
+	v := Verdict{
+		EffectiveTime:      in.EffectiveTime.Round(0).UTC(),
+		EffectiveTimeGiven: in.EffectiveTimeGiven,
+		ReportOnly:         in.ReportOnly,
+		Reference:          in.Reference,
+		Subjects:           []SubjectVerdict{},
+		Problems:           append([]evidence.Problem{}, in.Problems...),
+	}
+	pol := in.Policy
+	if pol == nil {
+		pol = &policy.Policy{}
+		v.Problems = append(v.Problems, evidence.Problem{Area: evidence.AreaScan, Message: "no policy was given, so there is nothing to decide by"})
+	}
+	if in.EffectiveTime.IsZero() {
+		v.Problems = append(v.Problems, evidence.Problem{Area: evidence.AreaScan, Message: "no effective time was given, so no age or end date can be judged"})
+	}
+	v.Policy = PolicyRef{Name: pol.Name, Source: pol.Source, Digest: pol.Digest}
+	v.Problems = append(v.Problems, missingPlatforms(pol.Platforms, in.Evidence, in.Problems)...)
+	if len(in.Evidence) == 0 && len(v.Problems) == 0 {
+		v.Problems = append(v.Problems, evidence.Problem{Area: evidence.AreaImage, What: in.Reference, Message: "no image was examined"})
+	}
+	waivers := newLedger(pol.Waivers, v.EffectiveTime)
+	for _, ev := range in.Evidence {
+		v.Subjects = append(v.Subjects, decideSubject(pol, ev, in.Reference, v.EffectiveTime, waivers))
+	}
+	v.Waivers = waivers.states()
+	v.Status = statusOf(v)
+	return v
+}
+
+// subject is one decision on its way.
+type subject struct {
+	policy    *policy.Policy
+	evidence  evidence.Evidence
+	reference string
+	time      time.Time
+	waivers   *ledger
+	// gaps are the built-in outcomes that are errors, by id.
+	gaps map[string]Outcome
+}
+
+func decideSubject(pol *policy.Policy, ev evidence.Evidence, reference string, t time.Time, waivers *ledger) SubjectVerdict {
+	s := &subject{policy: pol, evidence: ev, reference: reference, time: t, waivers: waivers, gaps: map[string]Outcome{}}
+	sv := SubjectVerdict{Evidence: complete(ev), Outcomes: []Outcome{}}
+	for _, o := range s.builtins() {
+		if o.Result == Error {
+			s.gaps[o.Rule] = o
+		}
+		sv.Outcomes = append(sv.Outcomes, o)
+	}
+	for _, r := range pol.Rules {
+		sv.Outcomes = append(sv.Outcomes, s.decide(r))
+	}
+	sv.Status = Passed
+	for _, o := range sv.Outcomes {
+		switch {
+		case o.Result == Fail:
+			sv.Status = Failed
+		case o.Result == Error && o.Action != policy.ActionWarn && sv.Status == Passed:
+			sv.Status = Errored
+		}
+	}
+	return sv
+}
+
+// complete fills in empty lists, so that a reader of the JSON form finds no null.
+func complete(ev evidence.Evidence) evidence.Evidence {
+	ev.Layers = append([]evidence.LayerFacts{}, ev.Layers...)
+	ev.Packages = append([]evidence.Package{}, ev.Packages...)
+	ev.Findings = append([]evidence.Finding{}, ev.Findings...)
+	ev.Problems = append([]evidence.Problem{}, ev.Problems...)
+	ev.Coverage.Packages = maps.Clone(ev.Coverage.Packages)
+	if ev.Coverage.Packages == nil {
+		ev.Coverage.Packages = map[string]int{}
+	}
+	return ev
+}
+
+func statusOf(v Verdict) Status {
+	status := Passed
+	if len(v.Subjects) == 0 || len(v.Problems) > 0 {
+		status = Errored
+	}
+	for _, s := range v.Subjects {
+		switch {
+		case s.Status == Failed:
+			return Failed
+		case s.Status != Passed:
+			status = Errored
+		}
+	}
+	return status
+}
+
+// missingPlatforms are the platforms that the policy names and no subject has. One
+// that the caller has reported already is not repeated.
+func missingPlatforms(want policy.Platforms, evs []evidence.Evidence, known []evidence.Problem) []evidence.Problem {
+	if want.All {
+		return nil
+	}
+	var ps []evidence.Problem
+	for _, p := range want.List {
+		has := func(ev evidence.Evidence) bool { return ev.Subject.Platform.Matches(p) }
+		said := func(k evidence.Problem) bool { return k.Area == evidence.AreaPlatform && k.What == p.String() }
+		if slices.ContainsFunc(evs, has) || slices.ContainsFunc(known, said) {
+			continue
+		}
+		ps = append(ps, evidence.Problem{
+			Area: evidence.AreaPlatform, What: p.String(),
+			Message: fmt.Sprintf("the policy requires platform %s, and it was not examined", p),
+			Hint:    "build the image for this platform too, or change `platforms` in the policy",
+		})
+	}
+	return ps
+}

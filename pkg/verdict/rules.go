@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verdict
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/policy"
+)
+
+// judgement is what a rule found on one subject, before waivers and numbers.
+type judgement struct {
+	noun       string // of what the rule counts
+	examined   int
+	max        int
+	violations []Violation
+	// gaps are the reasons why there may be violations that nobody has seen.
+	gaps gaps
+	// undecided says that the rule could not be evaluated at all, and skip that it
+	// does not apply.
+	undecided, skip string
+	// met is the summary of a pass without violations.
+	met string
+}
+
+// gaps are built-in outcomes that are errors, and problems of the rule's own.
+type gaps struct {
+	rules    []string
+	problems []evidence.Problem
+}
+
+func (s *subject) decide(r policy.Rule) Outcome {
+	o := Outcome{
+		Rule: r.ID, Group: string(r.Group), Title: r.Title, Action: policy.ActionFail, Position: r.Position,
+		Remediation: r.Remediation, Violations: []Violation{}, Waived: []Waived{}, Problems: []evidence.Problem{},
+	}
+	if r.Action == policy.ActionWarn {
+		o.Action = policy.ActionWarn
+	}
+	var j judgement
+	switch {
+	case r.Vulnerabilities != nil:
+		j = s.vulnerabilities(*r.Vulnerabilities)
+	case r.Secrets != nil:
+		j = s.secrets(*r.Secrets)
+	case r.Config != nil:
+		j = s.config(*r.Config)
+	case r.Reference != nil:
+		j = s.referenceRule(*r.Reference)
+	default:
+		j.undecided = fmt.Sprintf("a rule of the group %q is not understood by this version", r.Group)
+	}
+	return s.settle(o, j)
+}
+
+// settle turns a judgement into a result. A violation beyond what is tolerated is
+// certain and stays a failure whatever else is unknown; a pass is one only if
+// nothing is unknown.
+func (s *subject) settle(o Outcome, j judgement) Outcome {
+	o.Examined, o.Max = j.examined, max(0, j.max)
+	o.Problems = append(o.Problems, j.gaps.problems...)
+	for _, v := range j.violations {
+		if id, ok := s.waivers.waive(o.Rule, v); ok {
+			o.Waived = append(o.Waived, Waived{Violation: v, Waiver: id})
+		} else {
+			o.Violations = append(o.Violations, v)
+		}
+	}
+	waived := ""
+	if n := len(o.Waived); n > 0 {
+		waived = fmt.Sprintf("; %d waived", n)
+	}
+	switch {
+	case len(o.Violations) > o.Max:
+		o.Result = Fail
+		if o.Action == policy.ActionWarn {
+			o.Result = Warn
+		}
+		o.Summary = tally(o.Violations, j) + waived
+	case j.undecided != "":
+		o.Result, o.Summary = Error, "not decided: "+j.undecided
+	case len(j.gaps.rules)+len(j.gaps.problems) > 0:
+		o.Result, o.Summary = Error, "not decided: "+j.gaps.String()
+	case j.skip != "":
+		o.Result, o.Summary = Skip, j.skip
+	case len(o.Violations) > 0:
+		o.Result, o.Summary = Pass, tally(o.Violations, j)+waived
+	case len(o.Waived) == 1:
+		o.Result, o.Summary = Pass, "the only violation is waived"
+	case len(o.Waived) > 1:
+		o.Result, o.Summary = Pass, fmt.Sprintf("all %d violations are waived", len(o.Waived))
+	default:
+		o.Result, o.Summary = Pass, j.met
+	}
+	return o
+}
+
+// tally is "3 vulnerabilities (1 critical, 2 high)", with what is tolerated where that is not none.
+func tally(vs []Violation, j judgement) string {
+	if len(vs) == 1 && vs[0].Finding == nil {
+		return vs[0].Message
+	}
+	bySeverity := map[evidence.Severity]int{}
+	for _, v := range vs {
+		if v.Finding != nil {
+			bySeverity[severityOf(*v.Finding)]++
+		}
+	}
+	var parts []string
+	for _, sev := range evidence.Severities() {
+		if n := bySeverity[sev]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, sev))
+		}
+	}
+	s := count(len(vs), j.noun)
+	switch len(parts) {
+	case 0:
+	case 1: // "3 high vulnerabilities"
+		s = count(len(vs), strings.TrimLeft(parts[0], "0123456789 ")+" "+j.noun)
+	default:
+		s += " (" + strings.Join(parts, ", ") + ")"
+	}
+	if j.max > 0 {
+		s += fmt.Sprintf(", at most %d tolerated", j.max)
+	}
+	return s
+}
+
+func (g gaps) String() string {
+	var parts []string
+	if len(g.rules) > 0 {
+		parts = append(parts, strings.Join(g.rules, ", ")+" could not be decided")
+	}
+	for _, p := range g.problems {
+		if p.Message != "" && len(g.rules) == 0 {
+			parts = append(parts, p.Message)
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// open collects those of the named built-in outcomes that are errors.
+func (s *subject) open(rules ...string) gaps {
+	var g gaps
+	for _, r := range rules {
+		if o, ok := s.gaps[r]; ok {
+			g.rules = append(g.rules, r)
+			g.problems = append(g.problems, o.Problems...)
+		}
+	}
+	return g
+}
+
+// severityOf is the severity of a finding. A value outside of the scale counts
+// as unknown, never as "below low".
+func severityOf(f evidence.Finding) evidence.Severity {
+	if f.Severity > evidence.SeverityCritical {
+		return evidence.SeverityUnknown
+	}
+	return f.Severity
+}
+
+// findings returns the distinct findings of a kind in the order of reports.
+func (s *subject) findings(kind evidence.Kind, key func(evidence.Finding) string) []evidence.Finding {
+	var fs []evidence.Finding
+	seen := map[string]bool{}
+	for _, f := range s.evidence.Findings {
+		if k := key(f); f.Kind == kind && !seen[k] {
+			seen[k] = true
+			fs = append(fs, f)
+		}
+	}
+	slices.SortStableFunc(fs, compareFindings)
+	return fs
+}
+
+// compareFindings puts unknown behind low, as reports do.
+func compareFindings(a, b evidence.Finding) int {
+	a.Severity, b.Severity = severityOf(a), severityOf(b)
+	return evidence.CompareFindings(a, b)
+}
