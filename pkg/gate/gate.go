@@ -172,7 +172,17 @@ func (g *Gate) check(ctx context.Context, req Request) (verdict.Verdict, error) 
 		}
 		all = append(all, *e)
 	}
-	return decide(req, all, problems), nil
+	return decide(req, all, problems, leftOut(set.Images, images)...), nil
+}
+
+func leftOut(all, chosen []*image.Image) []evidence.Platform {
+	var out []evidence.Platform
+	for _, img := range all {
+		if !slices.Contains(chosen, img) {
+			out = append(out, img.Subject.Platform)
+		}
+	}
+	return out
 }
 
 func opened(set *image.Set) string {
@@ -215,9 +225,9 @@ func (g *Gate) progress(msg string) {
 	}
 }
 
-func decide(req Request, all []evidence.Evidence, problems []evidence.Problem) verdict.Verdict {
+func decide(req Request, all []evidence.Evidence, problems []evidence.Problem, leftOut ...evidence.Platform) verdict.Verdict {
 	return verdict.Decide(verdict.Input{
-		Policy: req.Policy, Reference: req.Reference, Evidence: all, Problems: problems,
+		Policy: req.Policy, Reference: req.Reference, Evidence: all, Problems: problems, NotExamined: leftOut,
 		EffectiveTime: req.EffectiveTime.UTC(), EffectiveTimeGiven: req.EffectiveTimeGiven, ReportOnly: req.ReportOnly,
 	})
 }

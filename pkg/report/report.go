@@ -182,6 +182,13 @@ func (p *page) notices(v verdict.Verdict) {
 	if v.EffectiveTimeGiven {
 		p.wrapStyled(0, cell{}, cell{"Decided as of " + utc(v.EffectiveTime) + ", a time that was given and is not the clock's.", styleCare})
 	}
+	if len(v.NotExamined) > 0 {
+		names := make([]string, len(v.NotExamined))
+		for i, pl := range v.NotExamined {
+			names[i] = clean(pl.String())
+		}
+		p.wrapStyled(0, cell{}, cell{"NOT EXAMINED, and not part of this verdict: " + strings.Join(names, ", "), styleCare})
+	}
 }
 
 func (p *page) subjectBanner(s verdict.SubjectVerdict) {

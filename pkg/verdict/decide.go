@@ -46,6 +46,7 @@ func Decide(in Input) Verdict {
 		Reference:          in.Reference,
 		Subjects:           []SubjectVerdict{},
 		Problems:           append([]evidence.Problem{}, in.Problems...),
+		NotExamined:        append([]evidence.Platform{}, in.NotExamined...),
 	}
 	pol := in.Policy
 	if pol == nil {

@@ -48,6 +48,9 @@ type Verdict struct {
 	// Reference is what the user asked to judge.
 	Reference string           `json:"reference"`
 	Subjects  []SubjectVerdict `json:"subjects"`
+	// NotExamined are platforms of the image that neither the policy nor the caller
+	// asked for. The verdict says nothing about them.
+	NotExamined []evidence.Platform `json:"notExamined"`
 	// Waivers are all waivers of the policy, with what became of them.
 	Waivers []WaiverState `json:"waivers"`
 	// Problems are those that belong to no subject: an image that could not be
@@ -143,6 +146,8 @@ type Input struct {
 	Evidence  []evidence.Evidence
 	// Problems that belong to no subject.
 	Problems []evidence.Problem
+	// NotExamined are platforms of the image that nobody asked for.
+	NotExamined []evidence.Platform
 	// EffectiveTime is the "now" of the decision.
 	EffectiveTime      time.Time
 	EffectiveTimeGiven bool

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/google/go-containerregistry/pkg/name"
 )
 
@@ -24,8 +23,6 @@ const (
 	defaultPause = time.Second
 	// defaultStall is how long a transfer may stand still.
 	defaultStall = time.Minute
-	// lockPoll is how often a process that waits for another one's fetch looks again.
-	lockPoll = 50 * time.Millisecond
 )
 
 // tempPrefix begins the names of the temporary directories of one database. It
@@ -128,28 +125,6 @@ func refresh(ctx context.Context, k kind, o Options) (*Database, error) {
 		return nil, err
 	}
 	return d, nil
-}
-
-func newLock(cacheDir string, k kind) *flock.Flock {
-	return flock.New(filepath.Join(cacheDir, "."+k.dir+".lock"))
-}
-
-// locked runs do while no other process fetches the same database. The lock is
-// the kernel's: it ends with the process that holds it.
-func locked(ctx context.Context, k kind, o Options, do func() error) error {
-	if err := os.MkdirAll(o.CacheDir, 0o700); err != nil {
-		return err
-	}
-	lock := newLock(o.CacheDir, k)
-	got, err := lock.TryLock()
-	if err == nil && !got {
-		o.Progress("waiting for another process that fetches the " + k.name)
-		got, err = lock.TryLockContext(ctx, lockPoll)
-	}
-	if err != nil || !got {
-		return errors.Join(fmt.Errorf("lock %s", lock.Path()), err)
-	}
-	return errors.Join(do(), lock.Close())
 }
 
 // fetch tries the repositories in order until one delivers, and those that

@@ -4,7 +4,6 @@ package vulndb
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -132,7 +131,7 @@ func options(t *testing.T, cache string, now time.Time, repositories ...string) 
 	return Options{CacheDir: cache, Repositories: repositories, JavaRepositories: repositories, Now: now, pause: 1}
 }
 
-// title reads the one vulnerability of the open database.
+// must ends the test on an error.
 func must[T any](t *testing.T) func(T, error) T {
 	return func(v T, err error) T {
 		t.Helper()
@@ -177,10 +176,5 @@ func leftovers(t *testing.T, cache string) {
 
 func readAll(t *testing.T, path string) []byte {
 	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close() //nolint:errcheck // a test
-	return must[[]byte](t)(io.ReadAll(f))
+	return must[[]byte](t)(os.ReadFile(path))
 }
