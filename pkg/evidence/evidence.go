@@ -87,16 +87,15 @@ type Verification string
 
 // The verifications of a layer.
 const (
-	// LayerVerified: every byte was read in this run and matched digest and diff ID.
+	// LayerVerified: every byte matched digest and diff ID. Local bytes are hashed in
+	// every run; of a registry's blob, which is named by its digest, an earlier
+	// verified pass on this machine is enough.
 	LayerVerified Verification = "verified"
 	// LayerOnDaemonsWord: the daemon said that the image has this layer, and the
 	// cache knows its content from an earlier verified pass.
 	LayerOnDaemonsWord Verification = "on the daemon's word"
 	// LayerNotVerified: the layer was not read to its end.
 	LayerNotVerified Verification = "not verified"
-	// LayerVerifiedEarlier: the registry names the layer by a digest whose bytes an earlier
-	// run of this machine read and verified; they were not fetched again.
-	LayerVerifiedEarlier Verification = "verified earlier"
 )
 
 // LayerFacts describes one layer of the image.

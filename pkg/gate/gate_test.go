@@ -29,7 +29,7 @@ func (i index) Open(context.Context, string) (*image.Set, error) {
 		if err != nil {
 			return nil, err
 		}
-		set.Images = append(set.Images, &image.Image{Subject: evidence.Subject{Reference: "oci:x", Platform: p}, Config: &v1.ConfigFile{}})
+		set.Images = append(set.Images, &image.Image{Subject: evidence.Subject{Reference: "oci:x", ImageID: "sha256:" + s, Platform: p}, Config: &v1.ConfigFile{}})
 	}
 	return set, nil
 }

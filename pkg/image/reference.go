@@ -111,6 +111,10 @@ func exists(path string) bool {
 // parseName reads a registry reference strictly as Docker does. Plain http is
 // not decided here but by the transport.
 func (o *opener) parseName(ref string) (name.Reference, error) {
+	if redactReference(ref) != ref {
+		// The parser's error would quote it.
+		return nil, faultf(KindUsage, "a reference holds no credentials").withHint("use docker login")
+	}
 	r, err := name.ParseReference(ref)
 	if err != nil {
 		return nil, faultf(KindUsage, "not an image reference: %w", err)

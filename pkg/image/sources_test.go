@@ -164,6 +164,8 @@ func TestDamagedFiles(t *testing.T) {
 		{"link out of the layout", "oci:" + outside, options(t), image.KindIO, "escapes"},
 		{"empty reference", "", options(t), image.KindUsage, "empty"},
 		{"scheme", "https://user:hunter2@example.test/app", options(t), image.KindUsage, "registry:"},
+		{"credentials", "registry:user:hunter2@example.test/app", options(t), image.KindUsage, "docker login"},
+		{"bare credentials", "user:hunter2@example.test/app", options(t, "DOCKER_HOST", "unix:///none"), image.KindUsage, "docker login"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if e := wantError(t, c.reference, c.opts, c.kind, c.words); strings.Contains(e.Error()+e.Hint, "hunter2") {

@@ -97,7 +97,7 @@ func (p *page) layers(ls []evidence.LayerFacts) {
 	var size, compressed int64
 	for _, l := range ls {
 		switch l.Verification {
-		case evidence.LayerVerified, evidence.LayerVerifiedEarlier, evidence.LayerOnDaemonsWord:
+		case evidence.LayerVerified, evidence.LayerOnDaemonsWord:
 			n[l.Verification]++
 		default:
 			n[evidence.LayerNotVerified]++
@@ -111,7 +111,7 @@ func (p *page) layers(ls []evidence.LayerFacts) {
 	}
 	var how []string
 	for _, k := range []evidence.Verification{
-		evidence.LayerVerified, evidence.LayerVerifiedEarlier, evidence.LayerOnDaemonsWord, evidence.LayerNotVerified,
+		evidence.LayerVerified, evidence.LayerOnDaemonsWord, evidence.LayerNotVerified,
 	} {
 		switch {
 		case n[k] == len(ls) && k == evidence.LayerVerified && len(ls) > 1:

@@ -123,10 +123,7 @@ func (s *Scanner) layer(ctx context.Context, l Layer, isBase bool, java *javaOnc
 		case l.OnDaemonsWord:
 			return rec, evidence.LayerOnDaemonsWord, nil
 		case stored == l.DiffID || s.opts.Cache.diffID(stored) == l.DiffID:
-			if l.HashStored != nil {
-				return rec, evidence.LayerVerified, nil
-			}
-			return rec, evidence.LayerVerifiedEarlier, nil
+			return rec, evidence.LayerVerified, nil
 		}
 	}
 	s.progress("analysing layer " + l.DiffID)

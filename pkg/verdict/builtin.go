@@ -115,7 +115,7 @@ func (s *subject) integrity() check {
 	how := map[evidence.Verification]int{}
 	for i, l := range s.evidence.Layers {
 		switch l.Verification {
-		case evidence.LayerVerified, evidence.LayerVerifiedEarlier, evidence.LayerOnDaemonsWord:
+		case evidence.LayerVerified, evidence.LayerOnDaemonsWord:
 			how[l.Verification]++
 		default:
 			what := cmp.Or(l.DiffID, l.Digest)
@@ -130,7 +130,7 @@ func (s *subject) integrity() check {
 		}
 	}
 	c.summary = count(how[evidence.LayerVerified], "layer") + " verified"
-	for _, k := range [...]evidence.Verification{evidence.LayerVerifiedEarlier, evidence.LayerOnDaemonsWord} {
+	for _, k := range [...]evidence.Verification{evidence.LayerOnDaemonsWord} {
 		if how[k] > 0 {
 			c.summary += fmt.Sprintf(", %d %s", how[k], k)
 		}

@@ -154,25 +154,27 @@ func TestStale(t *testing.T) {
 	})
 }
 
+// The ways to damage a file.
+func truncate(t *testing.T, path string) {
+	b := readAll(t, path)
+	overwrite(string(b[:len(b)/2]))(t, path)
+}
+
+func overwrite(text string) func(*testing.T, string) {
+	return func(t *testing.T, path string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func remove(t *testing.T, path string) {
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestUnusable(t *testing.T) {
-	truncate := func(t *testing.T, path string) {
-		b := readAll(t, path)
-		if err := os.WriteFile(path, b[:len(b)/2], 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	overwrite := func(text string) func(*testing.T, string) {
-		return func(t *testing.T, path string) {
-			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	remove := func(t *testing.T, path string) {
-		if err := os.Remove(path); err != nil {
-			t.Fatal(err)
-		}
-	}
 	cases := []struct {
 		name, file string
 		java       bool
