@@ -8,8 +8,6 @@ STATICCHECK := v0.8.2
 
 BIN  := bin/ocigate
 DEMO := bin/demo
-# A day that lies after the demo's database was built; the demo decides as of then.
-DEMO_TIME := 2026-11-23T12:00:00Z
 
 .PHONY: help build demo test lint bench clean
 
