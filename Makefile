@@ -5,6 +5,7 @@ export GOEXPERIMENT := jsonv2
 export GOTOOLCHAIN  ?= local
 
 STATICCHECK := v0.8.2
+ACTIONLINT  := v1.7.12
 
 BIN  := bin/ocigate
 DEMO := bin/demo
@@ -17,7 +18,7 @@ help: ## show the targets
 build: ## build bin/ocigate (the first time it takes about five minutes)
 	@if [ ! -x $(BIN) ]; then echo "building ocigate: the first build compiles Trivy and takes about five minutes" >&2; fi
 	@mkdir -p bin
-	go build -trimpath -ldflags='-s -w' -o $(BIN) ./cmd/ocigate
+	go build -ldflags='-s -w' -o $(BIN) ./cmd/ocigate
 
 demo: build ## gate two example images, offline: one fails, one passes
 	@./examples/demo/run.sh $(BIN) $(DEMO)
@@ -26,11 +27,12 @@ test: ## run the whole test suite
 	go test -timeout 30m ./...
 	cd bench && go test -timeout 30m ./...
 
-lint: ## gofmt, go vet, staticcheck, tidy modules
+lint: ## gofmt, go vet, staticcheck, actionlint, tidy modules
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these files" >&2; exit 1; }
 	go vet ./...
 	cd bench && go vet ./...
 	go run honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK) ./...
+	go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT)
 	go mod tidy -diff
 	cd bench && go mod tidy -diff
 

@@ -16,6 +16,15 @@ import (
 	"strings"
 )
 
+// Policy decides nothing: findings are what is compared.
+const Policy = `version: 1
+name: differential
+database: {max-age: 520w}
+rules:
+  vulnerabilities:
+    - {id: all, severity: [critical, high, medium, low, unknown], action: warn}
+`
+
 // Finding is what both programs must agree on.
 type Finding struct {
 	ID, Package, Version, Fixed, Severity, Path, Layer string

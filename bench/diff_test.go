@@ -14,14 +14,6 @@ import (
 	"testing"
 )
 
-// policy that decides nothing: the test compares findings.
-const policy = `version: 1
-name: differential
-rules:
-  vulnerabilities:
-    - {id: all, severity: [critical, high, medium, low, unknown], action: warn}
-`
-
 // TestFindingsEqualTrivy compares every finding with the real CLI's, on the shared
 // images and on those in Trivy's own module, with the same database.
 func TestFindingsEqualTrivy(t *testing.T) {
@@ -43,7 +35,7 @@ func TestFindingsEqualTrivy(t *testing.T) {
 		t.Fatal(err)
 	}
 	policyFile := filepath.Join(dir, "policy.yaml")
-	if err := os.WriteFile(policyFile, []byte(policy), 0o600); err != nil {
+	if err := os.WriteFile(policyFile, []byte(Policy), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, archive := range archives(t, data) {

@@ -38,7 +38,8 @@ func configFromInspect(in client.ImageInspectResult, history client.ImageHistory
 	config.Config = v1.Config{
 		User: c.User, ExposedPorts: c.ExposedPorts, Env: c.Env, Entrypoint: c.Entrypoint, Cmd: c.Cmd, Volumes: c.Volumes,
 		WorkingDir: c.WorkingDir, Labels: c.Labels, StopSignal: c.StopSignal, OnBuild: c.OnBuild, Shell: c.Shell,
-		ArgsEscaped: c.ArgsEscaped, //nolint:staticcheck // deprecated, but part of what the image says
+		//lint:ignore SA1019 deprecated, but part of what the image says
+		ArgsEscaped: c.ArgsEscaped,
 	}
 	if h := c.Healthcheck; h != nil {
 		config.Config.Healthcheck = &v1.HealthConfig{Test: h.Test, Interval: h.Interval, Timeout: h.Timeout, StartPeriod: h.StartPeriod, Retries: h.Retries}
