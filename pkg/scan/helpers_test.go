@@ -98,3 +98,13 @@ func wantProblem(t *testing.T, problems []evidence.Problem, area evidence.Area) 
 	}
 	return found[0]
 }
+
+// baseHistory is the history of an image whose first layer ends with a CMD, by
+// which Trivy knows a base image.
+func baseHistory() []v1.History {
+	return []v1.History{
+		{CreatedBy: "/bin/sh -c #(nop) ADD file:1 in / "},
+		{CreatedBy: `/bin/sh -c #(nop)  CMD ["/bin/sh"]`, EmptyLayer: true},
+		{CreatedBy: "COPY . / # buildkit"},
+	}
+}

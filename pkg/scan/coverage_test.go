@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scan
+
+import (
+	"archive/tar"
+	"testing"
+	"time"
+
+	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/dbtest"
+	"github.com/ocigate/ocigate/pkg/vulndb"
+)
+
+const advisories = `
+- bucket: alpine 3.20
+  pairs:
+    - {bucket: musl, pairs: [{key: CVE-2099-0001, value: {FixedVersion: 1.2.5-r9}}]}
+- bucket: npm::GitHub Security Advisory npm
+  pairs:
+    - {bucket: x, pairs: [{key: CVE-2099-0002, value: {VulnerableVersions: ["< 2"], PatchedVersions: ["2"]}}]}
+- bucket: vulnerability
+  pairs:
+    - {key: CVE-2099-0001, value: {Severity: HIGH, VendorSeverity: {nvd: 3}}}
+`
+
+// openDatabase opens a small database and returns the names of its buckets.
+func openDatabase(t *testing.T) []string {
+	t.Helper()
+	dir := dbtest.New(t, dbtest.Spec{Documents: [][]byte{[]byte(advisories)}})
+	db, err := vulndb.Ensure(t.Context(), vulndb.Options{Dir: dir, Now: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	platforms, err := db.Platforms()
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := db.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := done(); err != nil {
+			t.Error(err)
+		}
+	})
+	return platforms
+}
+
+// What Trivy passes over in silence is a problem; what is fully covered is none.
+func TestCoverage(t *testing.T) {
+	platforms := openDatabase(t)
+	release := entry{name: "etc/os-release", body: "ID=alpine\nVERSION_ID=3.20.3\n"}
+	alpine := entry{name: "etc/alpine-release", body: "3.20.3\n"}
+	apk := entry{name: "lib/apk/db/installed", body: apkMusl}
+	npm := entry{name: "app/node_modules/x/package.json", body: `{"name": "x", "version": "1.0.0"}`}
+	link := func(typ byte) entry {
+		return entry{name: "lib/apk/db/installed", hdr: tar.Header{Typeflag: typ, Linkname: "opt/installed"}}
+	}
+	const none = evidence.Area("")
+	cases := map[string]struct {
+		layers [][]entry
+		want   evidence.Area
+	}{
+		"alpine":                        {[][]entry{{release, alpine, apk}}, none},
+		"static binary's like":          {[][]entry{{npm}}, none},
+		"database emptied later":        {[][]entry{{release, alpine, apk}, {{name: apk.name}}}, evidence.AreaPackages},
+		"database deleted later":        {[][]entry{{release, alpine, apk}, {{name: "lib/apk/db/.wh.installed"}}}, evidence.AreaPackages},
+		"its directory made opaque":     {[][]entry{{release, alpine, apk}, {{name: "lib/apk/db/.wh..wh..opq"}}}, evidence.AreaPackages},
+		"its directory deleted":         {[][]entry{{release, alpine, apk}, {{name: "lib/.wh.apk"}}}, evidence.AreaPackages},
+		"deleted, but npm is there":     {[][]entry{{release, alpine, apk, npm}, {{name: "lib/apk/db/.wh.installed"}}}, evidence.AreaPackages},
+		"deleted and brought back":      {[][]entry{{release, alpine, apk}, {{name: "lib/apk/db/.wh.installed"}}, {apk}}, none},
+		"database a symbolic link":      {[][]entry{{release, alpine, link(tar.TypeSymlink)}}, evidence.AreaPackages},
+		"database a hard link":          {[][]entry{{release, alpine, link(tar.TypeLink)}}, evidence.AreaPackages},
+		"no database":                   {[][]entry{{release, alpine, npm}}, evidence.AreaPackages},
+		"release without advisories":    {[][]entry{{{name: "etc/os-release", body: "ID=alpine\nVERSION_ID=3.99.1\n"}, {name: "etc/alpine-release", body: "3.99.1\n"}, apk}}, evidence.AreaOS},
+		"repository without advisories": {[][]entry{{release, alpine, apk, {name: "etc/apk/repositories", body: "https://dl-cdn.alpinelinux.org/alpine/v3.98/main\n"}}}, evidence.AreaOS},
+		"unsupported distribution":      {[][]entry{{{name: "etc/os-release", body: "ID=arch\n"}, npm}}, evidence.AreaOS},
+		"foreign package manager":       {[][]entry{{{name: "var/lib/pacman/local/glibc-2/desc", body: "x"}, npm}}, evidence.AreaOS},
+		"database without a release":    {[][]entry{{apk, npm}}, evidence.AreaOS},
+		"loader without a release":      {[][]entry{{{name: "lib/ld-musl-x86_64.so.1", body: "x"}, npm}}, evidence.AreaOS},
+		"release deleted":               {[][]entry{{{name: "etc/os-release", body: "ID=arch\n"}, npm}, {{name: "etc/.wh.os-release"}}}, evidence.AreaOS},
+		"ecosystem without advisories":  {[][]entry{{{name: "usr/lib/python3/site-packages/a.dist-info/METADATA", body: "Metadata-Version: 2.1\nName: a\nVersion: 1\n"}, npm}}, evidence.AreaPackages},
+		"nothing":                       {[][]entry{{{name: "hello", body: "x"}}}, evidence.AreaPackages},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			var layers [][]byte
+			for _, l := range c.layers {
+				layers = append(layers, tarOf(t, l...))
+			}
+			s := newScanner(t, Options{})
+			inv := analyze(t, s, imageOf(layers...))
+			m, err := s.Detect(t.Context(), inv, platforms, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			problems := append(inv.Problems, m.Problems...)
+			if c.want == none {
+				if len(problems) > 0 {
+					t.Errorf("%+v", problems)
+				}
+				return
+			}
+			found := false
+			for _, p := range problems {
+				found = found || p.Area == c.want
+				if p.Message == "" || p.Hint == "" {
+					t.Errorf("%+v does not say what to do", p)
+				}
+			}
+			if !found {
+				t.Errorf("no problem of area %s: %+v", c.want, problems)
+			}
+		})
+	}
+}
+
+// A layer that one image has as its base layer is still searched for secrets when
+// another image brings it.
+func TestBaseLayerOfAnotherImage(t *testing.T) {
+	platforms := openDatabase(t)
+	cache, err := OpenCache(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newScanner(t, Options{Cache: cache})
+	secret := tarOf(t, entry{name: "app/.env", body: "key = \"AKIA" + "0123456789ABCDEF\"\n"})
+	top := tarOf(t, entry{name: "lib/apk/db/installed", body: apkMusl})
+	count := func(img Image) int {
+		m, err := s.Detect(t.Context(), analyze(t, s, img), platforms, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, f := range m.Findings {
+			if f.Kind == evidence.KindSecret {
+				n++
+			}
+		}
+		return n
+	}
+	derived := imageOf(secret, top)
+	derived.Config.History = baseHistory()
+	if n := count(derived); n != 0 {
+		t.Errorf("as a base layer: %d secrets, Trivy has none", n)
+	}
+	if n := count(imageOf(secret)); n != 1 {
+		t.Errorf("on its own: %d secrets, want 1", n)
+	}
+}
