@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
@@ -168,6 +169,8 @@ func explain(err error) (area evidence.Area, what, hint string) {
 	var open *image.Error
 	var db *vulndb.Error
 	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return evidence.AreaImage, "temporary files", "make room, or set TMPDIR to a directory that has some"
 	case errors.As(err, &integrity):
 		return evidence.AreaIntegrity, integrity.Blob, "do not use this image: build or pull it again"
 	case errors.As(err, &open):
