@@ -43,12 +43,12 @@ func (a *app) assemble(f *checkFlags, runDir string, p *progress) (*gate.Gate, e
 	opts := scan.Options{Progress: p.detail, JavaDB: javaOpener(db), Explain: explain}
 	if !f.noCache {
 		if opts.Cache, err = scan.OpenCache(filepath.Join(cacheDir, "layers")); err != nil {
-			return nil, &hinted{err, "set --cache-dir to a directory that can be written, or use --no-layer-cache"}
+			return nil, &failure{&hinted{err, "set --cache-dir to a directory that can be written, or use --no-layer-cache"}}
 		}
 	}
 	scanner, err := scan.New(opts)
 	if err != nil {
-		return nil, err
+		return nil, &failure{err}
 	}
 	return &gate.Gate{
 		Images:       opener{images},
@@ -126,12 +126,22 @@ func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Datab
 	for _, l := range img.Layers {
 		in.Layers = append(in.Layers, toScanLayer(img, l))
 	}
+	if img.OnDaemonsWord && !s.scanner.Known(in) {
+		// The export comes anyway, and brings a configuration that is verified.
+		if err := img.Export(ctx); err != nil {
+			if ctx.Err() != nil {
+				return e, ctx.Err()
+			}
+			area, what, hint := explain(err)
+			e.Problems = append(e.Problems, evidence.Problem{Area: area, What: what, Message: err.Error(), Hint: hint})
+			return e, nil
+		}
+		return s.Scan(ctx, img, db, at)
+	}
 	inv, err := s.scanner.Analyze(ctx, in)
 	if err != nil {
 		return e, err
 	}
-	// An export replaced the daemon's word by verified bytes.
-	e.Image = imageFacts(img)
 	e.Image.User, e.Layers, e.Problems = inv.User, inv.Layers, inv.Problems
 	e.Coverage.Unreadable = inv.Unreadable
 
@@ -200,7 +210,10 @@ func toScanLayer(img *image.Image, l *image.Layer) scan.Layer {
 		out.Digest = l.Digest.String()
 	}
 	switch img.Subject.Source {
-	case evidence.SourceRegistry, evidence.SourceDockerDaemon:
+	case evidence.SourceDockerDaemon:
+	case evidence.SourceRegistry:
+		// Content is by digest there; a layer that is refused is so on a cache hit, too.
+		out.HashStored = func(context.Context) (string, error) { return out.Digest, l.Refused() }
 	default:
 		out.HashStored = func(ctx context.Context) (string, error) {
 			h, err := l.StoredDigest(ctx)

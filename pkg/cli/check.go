@@ -90,11 +90,16 @@ oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon'
 }
 
 func (a *app) check(ctx context.Context, reference string, f *checkFlags) error {
-	req, outs, err := a.request(ctx, reference, f)
+	outs, err := parseOutputs(f.outputs)
 	if err != nil {
 		return err
 	}
+	// First of all: whatever goes wrong from here on, no old verdict is taken for this one's.
 	if err := removeOld(outs); err != nil {
+		return err
+	}
+	req, err := a.request(ctx, reference, f)
+	if err != nil {
 		return err
 	}
 	p := a.newProgress(a.screen, f.quiet)
@@ -119,36 +124,33 @@ func (a *app) check(ctx context.Context, reference string, f *checkFlags) error 
 
 // request checks everything that can be wrong with the command line, before
 // anything is examined.
-func (a *app) request(ctx context.Context, reference string, f *checkFlags) (gate.Request, []output, error) {
+func (a *app) request(ctx context.Context, reference string, f *checkFlags) (gate.Request, error) {
 	req := gate.Request{Reference: reference, ReportOnly: f.reportOnly}
-	outs, err := parseOutputs(f.outputs)
-	if err != nil {
-		return req, nil, err
-	}
 	switch f.color {
 	case "auto", "always", "never":
 	default:
-		return req, nil, &hinted{fmt.Errorf("--color %q: no such mode", f.color), "auto, always or never"}
+		return req, &hinted{fmt.Errorf("--color %q: no such mode", f.color), "auto, always or never"}
 	}
 	for _, s := range f.platforms {
 		p, err := evidence.ParsePlatform(s)
 		if err != nil {
-			return req, nil, &hinted{fmt.Errorf("--platform: %w", err), "for example linux/amd64"}
+			return req, &hinted{fmt.Errorf("--platform: %w", err), "for example linux/amd64"}
 		}
 		req.Platforms = append(req.Platforms, p)
 	}
 	if f.timeout <= 0 {
-		return req, nil, fmt.Errorf("--timeout %s: the time must be greater than zero", f.timeout)
+		return req, fmt.Errorf("--timeout %s: the time must be greater than zero", f.timeout)
 	}
 	if f.database.dir != "" && (len(f.database.repositories) > 0 || len(f.database.javaRepositories) > 0) {
-		return req, nil, errors.New("--db-dir and --db-repository contradict each other: a directory is used as it is, nothing is fetched")
+		return req, errors.New("--db-dir and --db-repository contradict each other: a directory is used as it is, nothing is fetched")
 	}
 	now := time.Now().UTC()
+	var err error
 	if req.EffectiveTime, req.EffectiveTimeGiven, err = effectiveTime(f.effectiveTime, now, f.allowPast); err != nil {
-		return req, nil, err
+		return req, err
 	}
 	req.Policy, err = a.loadPolicy(ctx, f.policy)
-	return req, outs, err
+	return req, err
 }
 
 // effectiveTime reads --effective-time. A day means its beginning, in UTC.
@@ -172,7 +174,7 @@ func effectiveTime(s string, now time.Time, allowPast bool) (time.Time, bool, er
 func (a *app) judge(ctx context.Context, req gate.Request, f *checkFlags, p *progress) (verdict.Verdict, error) {
 	runDir, err := os.MkdirTemp("", "ocigate-")
 	if err != nil {
-		return verdict.Verdict{}, &hinted{fmt.Errorf("make a temporary directory: %w", err), "set TMPDIR to a directory with room"}
+		return verdict.Verdict{}, &failure{&hinted{fmt.Errorf("make a temporary directory: %w", err), "set TMPDIR to a directory with room"}}
 	}
 	// Both run at the end whatever happens, and while a parser may still hold files open.
 	defer os.RemoveAll(runDir)
@@ -205,7 +207,7 @@ func (a *app) cacheDir(flag string) (string, error) {
 		dir = filepath.Join(base, "ocigate")
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", &hinted{fmt.Errorf("open the cache directory: %w", err), "set --cache-dir or OCIGATE_CACHE_DIR to a directory that can be written"}
+		return "", &failure{&hinted{fmt.Errorf("open the cache directory: %w", err), "set --cache-dir or OCIGATE_CACHE_DIR to a directory that can be written"}}
 	}
 	return dir, nil
 }

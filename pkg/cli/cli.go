@@ -57,6 +57,12 @@ type hinted struct {
 func (h *hinted) Error() string { return h.err.Error() }
 func (h *hinted) Unwrap() error { return h.err }
 
+// failure is an error that is not the command line's fault: it exits 3.
+type failure struct{ err error }
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
 // app is the state of one run of the program.
 type app struct {
 	// streams.Err escapes what is written to it; screen is the same stream bare, for
@@ -112,13 +118,19 @@ func (a *app) code(ctx context.Context, err error) int {
 	case errors.As(err, &exit):
 		return exit.code
 	}
-	// Everything that gets here happened before anything was examined.
+	// What is left happened before anything was examined: a wrong command line, or a
+	// machine on which nothing can be.
+	code := ExitUsage
+	var failed *failure
+	if errors.As(err, &failed) {
+		code = ExitError
+	}
 	fmt.Fprintf(a.streams.Err, "ocigate: %v\n", err)
 	var h *hinted
 	if errors.As(err, &h) && h.hint != "" {
 		fmt.Fprintf(a.streams.Err, "ocigate: hint: %s\n", h.hint)
 	}
-	return ExitUsage
+	return code
 }
 
 func (a *app) root() *cobra.Command {

@@ -98,6 +98,11 @@ func (g *Gate) database(ctx context.Context) *Database {
 	d := &Database{done: make(chan struct{})}
 	go func() {
 		defer close(d.done)
+		defer func() {
+			if p := recover(); p != nil {
+				d.opened, d.err = nil, fmt.Errorf("open the database: panic: %v", p)
+			}
+		}()
 		d.opened, d.err = g.OpenDatabase(ctx)
 	}()
 	return d
@@ -112,6 +117,12 @@ func (g *Gate) Check(ctx context.Context, req Request) (verdict.Verdict, error) 
 	}
 	done := make(chan answer, 1)
 	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				problem := evidence.Problem{Area: evidence.AreaScan, What: req.Reference, Message: fmt.Sprintf("ocigate panicked: %v", p), Hint: "this is a bug: please report it"}
+				done <- answer{decide(req, nil, []evidence.Problem{problem}), nil}
+			}
+		}()
 		v, err := g.check(ctx, req)
 		done <- answer{v, err}
 	}()

@@ -36,6 +36,15 @@ type Layer struct {
 	sum      v1.Hash
 }
 
+// Refused says why the layer will not be read, whatever its content: foreign urls,
+// encryption, a media type that is no layer's. Nil for one that will be.
+func (l *Layer) Refused() error {
+	if l.refusal == nil {
+		return nil
+	}
+	return toError("open layer", l.name, l.refusal)
+}
+
 // Verified is true after a reader of Open was read to io.EOF: all bytes matched
 // digest, size and diff ID.
 func (l *Layer) Verified() bool { return l.verified.Load() }

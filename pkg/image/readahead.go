@@ -5,6 +5,7 @@ package image
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 )
 
@@ -54,12 +55,22 @@ func (r *readAhead) fill() {
 		if buf == nil {
 			buf = make([]byte, bufferSize)
 		}
-		n, err := readFull(&contextReader{r.ctx, r.src}, buf)
+		n, err := guardedRead(&contextReader{r.ctx, r.src}, buf)
 		r.full <- chunk{buf, n, err} // never blocks: there are no more buffers than places
 		if err != nil {
 			return
 		}
 	}
+}
+
+// guardedRead makes an error of a decoder's panic: no caller's recover reaches this goroutine.
+func guardedRead(r io.Reader, buf []byte) (n int, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			n, err = 0, fmt.Errorf("decompress: panic: %v", p)
+		}
+	}()
+	return readFull(r, buf)
 }
 
 // readFull fills buf; unlike io.ReadFull it passes io.EOF on as it is.

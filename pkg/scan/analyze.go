@@ -131,6 +131,9 @@ func (s *Scanner) layer(ctx context.Context, l Layer, isBase bool, java *javaOnc
 	if err != nil {
 		return nil, "", err
 	}
+	if len(rec.Failures) > 0 {
+		return rec, evidence.LayerVerified, nil // the cause may be this machine: ask again next time
+	}
 	// A cache that cannot be written costs time later, not the verdict.
 	if err := errors.Join(s.opts.Cache.put(key, rec), s.opts.Cache.putDigest(stored, l.DiffID)); err != nil {
 		s.progress("the layer cache cannot be written: " + err.Error())

@@ -52,7 +52,7 @@ func plant(t *testing.T, s *Scanner) {
 		}
 		f.Set(reflect.Append(f, reflect.ValueOf(a)))
 	}
-	if err := guardGroup(&group, s.opts.Limits); err != nil {
+	if err := guardGroup(&group); err != nil {
 		t.Fatal(err)
 	}
 	s.group = group

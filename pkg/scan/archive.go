@@ -6,7 +6,6 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -20,7 +19,7 @@ import (
 // That parser unpacks nested archives to the temporary directory without a limit
 // on size, number or depth, and reads descriptors into memory whole.
 //
-// A file that is no zip at all is left to Trivy, as is one that Trivy would not open.
+// An archive in it that cannot be read is an error: Trivy logs and drops it.
 func measureArchive(ctx context.Context, name string, r io.ReaderAt, size int64, limits Limits) error {
 	m := &measure{ctx: ctx, limits: limits, name: name}
 	return m.archive(name, r, size, 0)
@@ -40,7 +39,7 @@ func (m *measure) archive(name string, r io.ReaderAt, size int64, depth int) err
 	}
 	zr, err := zip.NewReader(r, size)
 	if err != nil {
-		return nil // Trivy reports it as unreadable
+		return fmt.Errorf("%s is no readable archive: %w", name, err)
 	}
 	m.entries += len(zr.File)
 	if m.entries > m.limits.ArchiveEntries {
@@ -98,7 +97,7 @@ func (m *measure) nested(name string, f *zip.File, depth int) error {
 func (m *measure) inflate(f *zip.File, w io.Writer) error {
 	rc, err := f.Open()
 	if err != nil {
-		return nil // Trivy meets the same error
+		return fmt.Errorf("%s/%s cannot be unpacked: %w", m.name, f.Name, err)
 	}
 	defer rc.Close()
 	left := m.limits.ArchiveBytes - m.bytes
@@ -107,8 +106,8 @@ func (m *measure) inflate(f *zip.File, w io.Writer) error {
 	if n > left {
 		return m.tooLarge()
 	}
-	if err != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
-		return err
+	if err != nil {
+		return fmt.Errorf("%s/%s cannot be unpacked: %w", m.name, f.Name, err)
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/aquasecurity/trivy-db/pkg/vulnsrc/bucket"
 	"github.com/aquasecurity/trivy/pkg/detector/library"
+	"github.com/aquasecurity/trivy/pkg/detector/ospkg/rapidfort"
+	"github.com/aquasecurity/trivy/pkg/detector/ospkg/seal"
 	"github.com/aquasecurity/trivy/pkg/detector/ospkg/version"
 	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
@@ -62,9 +64,16 @@ func (c *coverage) databases() {
 		list := databaseGroups[manager]
 		deleted, present := "", false
 		for _, p := range slices.Sorted(maps.Keys(c.facts.gone)) {
-			if matchPath(list, p) && deleted == "" {
+			if matchPath(list, p) && deleted == "" && !strings.HasSuffix(p, ".md5sums") {
 				deleted = p
 			}
+		}
+		if manager == "dpkg status.d" {
+			// Each of its files is a package; those that are left vouch for no other.
+			if deleted != "" {
+				c.deleted(deleted, manager)
+			}
+			continue
 		}
 		for p, fact := range c.facts.paths {
 			if matchPath(list, p) && (fact.Size > 0 || fact.Link) {
@@ -72,10 +81,72 @@ func (c *coverage) databases() {
 			}
 		}
 		if deleted != "" && !present {
-			c.problem(evidence.AreaPackages, "/"+deleted, manager,
-				"a later layer deletes the package database, so the packages that are still in the image cannot be examined",
-				"keep the package database in the final image")
+			c.deleted(deleted, manager)
 		}
+	}
+}
+
+func (c *coverage) deleted(path, manager string) {
+	c.problem(evidence.AreaPackages, "/"+path, manager,
+		"a later layer deletes the package database, so the packages that are still in the image cannot be examined",
+		"keep the package database in the final image")
+}
+
+// managers are the package managers of the distributions that do not use rpm.
+var managers = map[ftypes.OSType]string{
+	ftypes.Alpine: "apk", ftypes.Wolfi: "apk", ftypes.Chainguard: "apk", ftypes.MinimOS: "apk",
+	ftypes.Debian: "dpkg", ftypes.Ubuntu: "dpkg", ftypes.Echo: "dpkg",
+}
+
+// otherManagers reports package databases of another distribution's manager: Trivy
+// would match their packages with advisories that do not concern them.
+func (c *coverage) otherManagers() {
+	own, ok := managers[c.os.Family]
+	if !ok {
+		own = "rpm"
+	}
+	for p, fact := range c.facts.paths {
+		for manager, list := range databaseGroups {
+			if matchPath(list, p) && fact.Size > 0 && !strings.HasPrefix(manager, own) && c.os.Family != ftypes.Bottlerocket {
+				c.problem(evidence.AreaPackages, "/"+p, manager,
+					fmt.Sprintf("a package database of %s in an image of %s: its packages cannot be matched", manager, c.os.Family),
+					"remove it, or keep the two distributions in images of their own")
+			}
+		}
+	}
+}
+
+// suppliers reports images whose packages Trivy matches with a supplier's own
+// advisories instead of the distribution's, where the database has none.
+func (c *coverage) suppliers(name string) {
+	for supplier, active := range map[string]bool{
+		"rapidfort": rapidfort.Supplier(c.os, c.detail.Packages) != nil,
+		"seal":      seal.Supplier(c.os, c.detail.Packages) != nil,
+	} {
+		has := slices.ContainsFunc(c.platforms, func(p string) bool { return strings.HasPrefix(strings.ToLower(p), supplier) })
+		if active && !has {
+			c.problem(evidence.AreaOS, name, "", "the packages are marked as supplied by "+supplier+", for which the database holds no advisories",
+				"use a complete database, or the distribution's own packages")
+		}
+	}
+}
+
+// thirdParty lists OS packages that come from elsewhere than the distribution: its
+// advisories do not describe them, and Trivy does not match them.
+func (c *coverage) thirdParty(name string) {
+	n := 0
+	for _, p := range c.detail.Packages {
+		if p.Repository.Class == ftypes.RepositoryClassThirdParty {
+			n++
+		}
+	}
+	if n == 0 {
+		return
+	}
+	c.m.Coverage.NotMatched = append(c.m.Coverage.NotMatched, fmt.Sprintf("%s (%d packages of third parties)", c.os.Family, n))
+	if n == len(c.detail.Packages) {
+		c.problem(evidence.AreaPackages, name, "", "every package of the operating system comes from a third party: none was examined",
+			"use packages of the distribution")
 	}
 }
 
@@ -111,9 +182,12 @@ func (c *coverage) knownOS() {
 			"use a supported distribution, or accept with `coverage: {os: optional}`")
 		return
 	}
+	c.otherManagers()
 	if len(c.detail.Packages) == 0 {
 		return
 	}
+	c.suppliers(name)
+	c.thirdParty(name)
 	for _, b := range advisoryBuckets(c.os, c.detail.Repository) {
 		if !c.inDatabase(b) {
 			c.problem(evidence.AreaOS, name, "", fmt.Sprintf("the database holds no advisories for %q: the release is too old, too new or not covered", b),

@@ -26,6 +26,11 @@ type facts struct {
 	Group  []account `json:"group,omitempty"`
 	// OSID is the ID of an os-release file.
 	OSID string `json:"osID,omitempty"`
+	// Covered are parents of files of interest that this layer makes something else
+	// than a directory: what lower layers hold below them is out of reach.
+	Covered []string `json:"covered,omitempty"`
+
+	foreign int
 }
 
 type pathFact struct {
@@ -45,7 +50,9 @@ func newFacts() facts { return facts{Paths: map[string]pathFact{}} }
 // A path that ends in "/" is a directory of databases.
 var databaseGroups = map[string][]string{
 	"apk":  {"lib/apk/db/installed", "usr/lib/apk/db/installed"},
-	"dpkg": {"var/lib/dpkg/status", "var/lib/dpkg/status.d/"},
+	"dpkg": {"var/lib/dpkg/status"},
+	// One file for each package: distroless images.
+	"dpkg status.d": {"var/lib/dpkg/status.d/"},
 	"rpm": {
 		"usr/lib/sysimage/rpm/Packages", "var/lib/rpm/Packages",
 		"usr/lib/sysimage/rpm/Packages.db", "var/lib/rpm/Packages.db",
@@ -108,11 +115,25 @@ func isLoader(name string) bool {
 		(strings.HasPrefix(base, "ld-musl-") || strings.HasPrefix(base, "ld-linux")) && strings.Contains(base, ".so")
 }
 
-// maxInteresting bounds how many paths a layer's facts hold: a nix store has
-// hundreds of thousands, of which one is enough to know.
-const maxInteresting = 20_000
+// isParent says whether something of interest lies below name.
+func isParent(name string) bool {
+	below := func(p string) bool { return strings.HasPrefix(p, name+"/") }
+	for _, list := range databaseGroups {
+		if slices.ContainsFunc(list, below) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(osFiles, below)
+}
+
+// maxForeign bounds how many paths of foreign package managers are kept: a nix
+// store has hundreds of thousands, of which one is enough to know.
+const maxForeign = 100
 
 func (f *facts) collect(in *file) error {
+	if in.hdr.Typeflag != tar.TypeDir && isParent(in.name) {
+		f.Covered = append(f.Covered, in.name)
+	}
 	if !interesting(in.name) {
 		return nil
 	}
@@ -121,8 +142,18 @@ func (f *facts) collect(in *file) error {
 	if !regular && !link {
 		return nil
 	}
-	if len(f.Paths) < maxInteresting {
-		f.Paths[in.name] = pathFact{Size: in.hdr.Size, Link: link}
+	if foreign(in.name) != "" {
+		if f.foreign++; f.foreign > maxForeign {
+			return nil
+		}
+	}
+	f.Paths[in.name] = pathFact{Size: in.hdr.Size, Link: link}
+	// The last entry of a name counts, and a link has no content here.
+	switch in.name {
+	case "etc/passwd":
+		f.Passwd = nil
+	case "etc/group":
+		f.Group = nil
 	}
 	switch in.name {
 	case "etc/passwd", "etc/group", "etc/os-release", "usr/lib/os-release":
@@ -141,11 +172,6 @@ func (f *facts) collect(in *file) error {
 }
 
 func (f *facts) parse(name string, r io.Reader) error {
-	if name == "etc/passwd" {
-		f.Passwd = nil
-	} else if name == "etc/group" {
-		f.Group = nil
-	}
 	br := bufio.NewReader(r)
 	for {
 		line, err := readLine(br)
@@ -192,6 +218,9 @@ func mergeFacts(records []*record) merged {
 		for _, p := range r.Blob.WhiteoutFiles {
 			m.remove(p, false)
 		}
+		for _, p := range r.Facts.Covered {
+			m.remove(p, false)
+		}
 		for p, fact := range r.Facts.Paths {
 			m.paths[p] = fact
 			delete(m.gone, p)
@@ -215,6 +244,12 @@ func (m *merged) remove(name string, childrenOnly bool) {
 		if p == name && !childrenOnly || name == "" || name == "." || strings.HasPrefix(p, name+"/") {
 			delete(m.paths, p)
 			m.gone[p] = true
+			switch p {
+			case "etc/passwd":
+				m.passwd = nil
+			case "etc/group":
+				m.group = nil
+			}
 		}
 	}
 }

@@ -75,6 +75,17 @@ func (f *file) load() error {
 	return errors.Join(err, tmp.Close())
 }
 
+// spool moves content from memory to a temporary file.
+func (f *file) spool() error {
+	tmp, err := xos.CreateTemp("", "layer-file-")
+	if err != nil {
+		return fmt.Errorf("spool %s: %w", f.name, err)
+	}
+	f.tmp = tmp.Name()
+	_, err = tmp.Write(f.data)
+	return errors.Join(err, tmp.Close())
+}
+
 // release removes the temporary file. Readers that are open keep it until they close.
 func (f *file) release() {
 	if f.tmp != "" {
@@ -119,9 +130,14 @@ func (memFile) Close() error { return nil }
 
 // postFiles holds the files that post-analysers wait for, in one file system each.
 type postFiles struct {
-	fs  map[analyzer.Type]*mapfs.FS
-	tmp []string
+	fs     map[analyzer.Type]*mapfs.FS
+	tmp    []string
+	memory int64
+	disk   int64
 }
+
+// postMemory is how much of them stays in memory, in bytes.
+const postMemory = 512 << 20
 
 func newPostFiles() *postFiles { return &postFiles{fs: map[analyzer.Type]*mapfs.FS{}} }
 
@@ -145,8 +161,16 @@ func (pf *postFiles) add(p *pass, types []analyzer.Type, f *file) error {
 		return err
 	}
 	defer r.Close()
+	if pf.memory += f.hdr.Size; f.tmp == "" && pf.memory > postMemory {
+		if err := f.spool(); err != nil {
+			return err
+		}
+	}
 	real := ""
 	if f.tmp != "" {
+		if pf.disk += f.hdr.Size; pf.disk > f.limits.PostBytes {
+			return &LimitError{f.in.what, fmt.Sprintf("more than %d bytes of files that have to be read together", f.limits.PostBytes)}
+		}
 		// f's own spool file is removed after the entry; post-analysis comes later.
 		if real, err = pf.keep(f.tmp); err != nil {
 			return err
@@ -162,8 +186,8 @@ func (pf *postFiles) add(p *pass, types []analyzer.Type, f *file) error {
 				if p.ctx.Err() != nil {
 					return p.ctx.Err()
 				}
+				// What Trivy makes of the rest still counts.
 				p.fails.add(t, f.name, err)
-				continue
 			}
 		}
 		if err := pf.write(t, f, real); err != nil {

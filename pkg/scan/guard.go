@@ -60,6 +60,8 @@ func (f *failures) sorted() []failure {
 	slices.SortFunc(f.list, func(a, b failure) int {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Analyzer, b.Analyzer), cmp.Compare(a.Error, b.Error))
 	})
+	// One file that one analyser could not read is one failure, in whatever step.
+	f.list = slices.CompactFunc(f.list, func(a, b failure) bool { return a.Path == b.Path && a.Analyzer == b.Analyzer })
 	return f.list
 }
 
@@ -80,7 +82,7 @@ func report(ctx context.Context, t analyzer.Type, path string, err error) error 
 //
 // The group's fields are not exported, so they are reached by reflection. If
 // Trivy renames them this fails at start, and the tests with it.
-func guardGroup(g *analyzer.AnalyzerGroup, limits Limits) error {
+func guardGroup(g *analyzer.AnalyzerGroup) error {
 	list, err := field(g, "analyzers")
 	if err != nil {
 		return err
@@ -101,7 +103,7 @@ func guardGroup(g *analyzer.AnalyzerGroup, limits Limits) error {
 		if !ok {
 			return fmt.Errorf("trivy's post-analyser %d has another interface than %s", i, TrivyVersion)
 		}
-		posts.Index(i).Set(reflect.ValueOf(&guardedPost{PostAnalyzer: a, limits: limits}))
+		posts.Index(i).Set(reflect.ValueOf(&guardedPost{PostAnalyzer: a}))
 	}
 	return nil
 }
@@ -114,7 +116,36 @@ func field(g *analyzer.AnalyzerGroup, name string) (reflect.Value, error) {
 	return reflect.NewAt(f.Type(), unsafe.Pointer(f.UnsafeAddr())).Elem(), nil
 }
 
-type guarded struct{ fileAnalyzer }
+type guarded struct {
+	fileAnalyzer
+	// asked remembers panics of Required, which has no context to report them to.
+	asked sync.Map
+}
+
+// Required wants a file for which the question itself panics: Analyze then reports it.
+func (g *guarded) Required(path string, info os.FileInfo) (want bool) {
+	defer remember(&g.asked, path, &want)
+	return g.fileAnalyzer.Required(path, info)
+}
+
+func remember(asked *sync.Map, path string, want *bool) {
+	if p := recover(); p != nil {
+		asked.Store(path, fmt.Errorf("the analyser panicked: %v", p))
+		*want = true
+	}
+}
+
+// maxParsed is the greatest file, in bytes, for a parser that may read it whole.
+const maxParsed = 512 << 20
+
+// streams says whether an analyser reads files of any size piece by piece.
+func streams(t analyzer.Type) bool {
+	switch t {
+	case analyzer.TypeSecret, analyzer.TypeGoBinary, analyzer.TypeRustBinary, analyzer.TypeRpm:
+		return true
+	}
+	return false
+}
 
 // Analyze runs the analyser and reports what it could not read.
 func (g *guarded) Analyze(ctx context.Context, in analyzer.AnalysisInput) (res *analyzer.AnalysisResult, err error) {
@@ -123,6 +154,12 @@ func (g *guarded) Analyze(ctx context.Context, in analyzer.AnalysisInput) (res *
 			res, err = nil, report(ctx, g.Type(), in.FilePath, fmt.Errorf("the analyser panicked: %v", p))
 		}
 	}()
+	if p, ok := g.asked.LoadAndDelete(in.FilePath); ok {
+		return nil, report(ctx, g.Type(), in.FilePath, p.(error))
+	}
+	if in.Info.Size() > maxParsed && !streams(g.Type()) {
+		return nil, report(ctx, g.Type(), in.FilePath, &LimitError{in.FilePath, fmt.Sprintf("a file of %d bytes for a parser", in.Info.Size())})
+	}
 	res, err = g.fileAnalyzer.Analyze(ctx, in)
 	switch {
 	case err == nil:
@@ -130,9 +167,9 @@ func (g *guarded) Analyze(ctx context.Context, in analyzer.AnalysisInput) (res *
 	case errors.Is(err, fos.AnalyzeOSError):
 		// "not this distribution": an answer, not a failure.
 		return nil, nil
-	case ctx.Err() != nil:
-		return nil, ctx.Err()
 	}
+	// A cancelled context is reported like any error: the group would drop it, and
+	// the layer would look complete.
 	if err != nil {
 		return nil, report(ctx, g.Type(), in.FilePath, err)
 	}
@@ -142,7 +179,13 @@ func (g *guarded) Analyze(ctx context.Context, in analyzer.AnalysisInput) (res *
 
 type guardedPost struct {
 	analyzer.PostAnalyzer
-	limits Limits
+	asked sync.Map // as in guarded
+}
+
+// Required is as that of guarded.
+func (g *guardedPost) Required(path string, info os.FileInfo) (want bool) {
+	defer remember(&g.asked, path, &want)
+	return g.PostAnalyzer.Required(path, info)
 }
 
 func (g *guardedPost) PostAnalyze(ctx context.Context, in analyzer.PostAnalysisInput) (res *analyzer.AnalysisResult, err error) {
@@ -153,6 +196,14 @@ func (g *guardedPost) PostAnalyze(ctx context.Context, in analyzer.PostAnalysisI
 	}()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
+	}
+	g.asked.Range(func(path, p any) bool {
+		g.asked.Delete(path)
+		err = report(ctx, g.Type(), path.(string), p.(error))
+		return err == nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	res, err = g.PostAnalyzer.PostAnalyze(ctx, in)
 	if err != nil {

@@ -83,6 +83,9 @@ func (s *Scanner) analyzeLayer(ctx context.Context, l Layer, isBase bool, java *
 	if walkErr != nil {
 		return nil, walkErr
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	// What follows the tar's end marker counts for size and digest. Padding is zero
 	// bytes; anything else is content that one runtime skips and another may read.
 	if _, err := io.Copy(zeros{}, in); err != nil {
@@ -90,6 +93,10 @@ func (s *Scanner) analyzeLayer(ctx context.Context, l Layer, isBase bool, java *
 	}
 	rec = &record{}
 	if err := p.postAnalyze(java, rec); err != nil {
+		return nil, err
+	}
+	// An analyser that was cancelled left something out: such a record is none.
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	p.result.Sort()

@@ -21,6 +21,9 @@ type Limits struct {
 	SparseBytes int64
 	// FileBytes is the size of a file that is handed to an analyser; default 8 GiB.
 	FileBytes int64
+	// PostBytes is what the files of one layer that analysers want together may take
+	// on disk; what fits into 512 MiB stays in memory. Default 16 GiB.
+	PostBytes int64
 	// ArchiveBytes is what the nested archives of one file may inflate to; default 4 GiB.
 	ArchiveBytes int64
 	// ArchiveDepth is how deep archives may be nested; default 6.
@@ -35,6 +38,7 @@ func (l Limits) withDefaults() Limits {
 	l.PathBytes = cmp.Or(l.PathBytes, 16<<10)
 	l.SparseBytes = cmp.Or(l.SparseBytes, 64<<20)
 	l.FileBytes = cmp.Or(l.FileBytes, 8<<30)
+	l.PostBytes = cmp.Or(l.PostBytes, 16<<30)
 	l.ArchiveBytes = cmp.Or(l.ArchiveBytes, 4<<30)
 	l.ArchiveDepth = cmp.Or(l.ArchiveDepth, 6)
 	l.ArchiveEntries = cmp.Or(l.ArchiveEntries, 1_000_000)

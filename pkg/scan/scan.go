@@ -108,7 +108,7 @@ func New(opts Options) (*Scanner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare Trivy's analysers: %w", err)
 	}
-	if err := guardGroup(&group, opts.Limits); err != nil {
+	if err := guardGroup(&group); err != nil {
 		return nil, err
 	}
 	config, err := analyzer.NewConfigAnalyzerGroup(option.ConfigAnalyzerOptions())

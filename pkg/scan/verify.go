@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aquasecurity/trivy/pkg/dependency/parser/java/jar"
 	"github.com/aquasecurity/trivy/pkg/dependency/parser/julia/manifest"
 	"github.com/aquasecurity/trivy/pkg/dependency/parser/nuget/config"
 	"github.com/aquasecurity/trivy/pkg/dependency/parser/nuget/lock"
@@ -23,18 +24,48 @@ import (
 	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
 	"github.com/aquasecurity/trivy/pkg/fanal/analyzer/pkg/dpkg"
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
+	"github.com/aquasecurity/trivy/pkg/javadb"
 	xio "github.com/aquasecurity/trivy/pkg/x/io"
 )
 
 // verifyFile checks the results of analysers that drop what they cannot read.
 func verifyFile(t analyzer.Type, in analyzer.AnalysisInput, res *analyzer.AnalysisResult) error {
-	if t != analyzer.TypeApk {
+	if t != analyzer.TypeApk && t != analyzer.TypeRpmqa {
 		return nil
 	}
 	if _, err := in.Content.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
+	if t == analyzer.TypeRpmqa {
+		return verifyRpmqa(in.Content, res)
+	}
 	return verifyApk(in.Content, res)
+}
+
+// verifyRpmqa counts the lines of a manifest (`rpm -qa` of Azure Linux): Trivy's
+// parser stops silently at a line of more than 64 KiB.
+func verifyRpmqa(r io.Reader, res *analyzer.AnalysisResult) error {
+	lines, found := 0, 0
+	for br := bufio.NewReader(r); ; {
+		line, err := readLine(br)
+		if line != "" {
+			lines++
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	if res != nil {
+		for _, pi := range res.PackageInfos {
+			found += len(pi.Packages)
+		}
+	}
+	if found < lines {
+		return fmt.Errorf("the package database lists %d packages, of which %d could be read", lines, found)
+	}
+	return nil
 }
 
 // verifyApk counts the packages of an installed database (apk's own text format).
@@ -99,17 +130,22 @@ func missing(names map[string]bool) error {
 // verifyPost yields the files that a post-analyser dropped because it could not read them.
 func verifyPost(ctx context.Context, t analyzer.Type, fsys fs.FS, res *analyzer.AnalysisResult) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		parse := parserOf(ctx, t)
+		parse, done, err := parserOf(ctx, t)
+		if err != nil {
+			yield(".", err)
+			return
+		}
 		if parse == nil {
 			return
 		}
+		defer done()
 		seen := map[string]bool{}
 		if res != nil {
 			for _, app := range res.Applications {
 				seen[app.FilePath] = true
 			}
 		}
-		err := fs.WalkDir(fsys, ".", func(p string, d fs.DirEntry, err error) error {
+		err = fs.WalkDir(fsys, ".", func(p string, d fs.DirEntry, err error) error {
 			if err != nil {
 				return err
 			}
@@ -146,9 +182,29 @@ func again(fsys fs.FS, p string, res *analyzer.AnalysisResult, parse parseFunc) 
 	return parse(p, r, res)
 }
 
-// parserOf returns how Trivy's own parser reads the main files of a post-analyser,
-// or nil for one that already returns its errors (jar).
-func parserOf(ctx context.Context, t analyzer.Type) parseFunc {
+// parserOf returns how Trivy's own parser reads the main files of a post-analyser.
+func parserOf(ctx context.Context, t analyzer.Type) (parse parseFunc, done func(), err error) {
+	done = func() {}
+	if t != analyzer.TypeJar {
+		return plainParser(ctx, t), done, nil
+	}
+	client, err := javadb.NewClient()
+	if err != nil {
+		return nil, done, err
+	}
+	return func(p string, r xio.ReadSeekerAt, _ *analyzer.AnalysisResult) error {
+		size, err := r.Seek(0, io.SeekEnd)
+		if err == nil {
+			_, err = r.Seek(0, io.SeekStart)
+		}
+		if err == nil {
+			_, _, err = jar.NewParser(client, jar.WithSize(size), jar.WithFilePath(p)).Parse(ctx, r)
+		}
+		return err
+	}, func() { _ = client.Close() }, nil
+}
+
+func plainParser(ctx context.Context, t analyzer.Type) parseFunc {
 	type parser interface {
 		Parse(context.Context, xio.ReadSeekerAt) ([]ftypes.Package, []ftypes.Dependency, error)
 	}

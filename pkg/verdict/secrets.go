@@ -21,6 +21,9 @@ func (s *subject) secrets(r policy.SecretRule) judgement {
 	if len(all) > 0 {
 		j.met = fmt.Sprintf("none of %s is concerned", countOf(len(all), "secret"))
 	}
+	if n := s.evidence.Coverage.BaseLayers; n > 0 {
+		j.met += fmt.Sprintf("; %s of the base image not searched", countOf(n, "layer"))
+	}
 	for _, f := range all {
 		if len(r.Severities) > 0 && !slices.Contains(r.Severities, severityOf(f)) {
 			continue
