@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ocigate/ocigate/pkg/internal/escape"
+	"github.com/ocigate/ocigate/pkg/policy"
 )
 
 // The exit codes; they are the same for every output format.
@@ -125,12 +126,22 @@ func (a *app) code(ctx context.Context, err error) int {
 	if errors.As(err, &failed) {
 		code = ExitError
 	}
-	fmt.Fprintf(a.streams.Err, "ocigate: %v\n", err)
+	fmt.Fprintf(a.streams.Err, "ocigate: %s\n", a.safe(err))
 	var h *hinted
 	if errors.As(err, &h) && h.hint != "" {
-		fmt.Fprintf(a.streams.Err, "ocigate: hint: %s\n", h.hint)
+		fmt.Fprintf(a.streams.Err, "ocigate: hint: %s\n", escape.Text(h.hint))
 	}
 	return code
+}
+
+// safe escapes an error. Only diagnostics of a policy, which are escaped already,
+// have lines of their own.
+func (a *app) safe(err error) string {
+	var diagnostics *policy.ParseError
+	if errors.As(err, &diagnostics) {
+		return err.Error()
+	}
+	return escape.Text(err.Error())
 }
 
 func (a *app) root() *cobra.Command {

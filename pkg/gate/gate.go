@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -157,7 +158,7 @@ func (g *Gate) check(ctx context.Context, req Request) (verdict.Verdict, error) 
 			_ = opened.Close() // read-only: nothing to lose
 		}
 	}()
-	g.progress("opening " + req.Reference)
+	g.progress("opening " + redact(req.Reference))
 	set, err := g.Images.Open(ctx, req.Reference)
 	if err != nil {
 		if errors.Is(ctx.Err(), context.Canceled) {
@@ -184,6 +185,18 @@ func (g *Gate) check(ctx context.Context, req Request) (verdict.Verdict, error) 
 		all = append(all, *e)
 	}
 	return decide(req, all, problems, leftOut(set.Images, images)...), nil
+}
+
+var credentials = regexp.MustCompile(`[^/@]*:[^/@]+@`)
+
+// redact hides what looks like user:password@ in a reference; a digest is kept.
+func redact(reference string) string {
+	return credentials.ReplaceAllStringFunc(reference, func(s string) string {
+		if strings.HasPrefix(reference[strings.Index(reference, s)+len(s):], "sha256:") {
+			return s
+		}
+		return "***@"
+	})
 }
 
 func leftOut(all, chosen []*image.Image) []evidence.Platform {

@@ -134,12 +134,16 @@ func isImage(m *v1.Manifest) bool {
 	default:
 		return false
 	}
+	return !isAttestation(m)
+}
+
+func isAttestation(m *v1.Manifest) bool {
 	for _, l := range m.Layers {
 		if l.MediaType != "application/vnd.in-toto+json" {
-			return true
+			return false
 		}
 	}
-	return len(m.Layers) == 0
+	return len(m.Layers) > 0
 }
 
 func parseConfig(name string, b []byte, limits Limits) (*v1.ConfigFile, error) {

@@ -158,6 +158,12 @@ func (w *walker) entry(ctx context.Context, d v1.Descriptor) error {
 		return &IntegrityError{d.Digest.String(), "is an index, although its descriptor says that it is an image"}
 	}
 	if !isImage(doc.manifest) {
+		// Runtimes pull by platform and do not look at the media type of the
+		// configuration: only what none of them can choose is passed over.
+		if !isAttestation(doc.manifest) && claimed.OS != "unknown" {
+			return faultf(KindUnsupported, "the index holds %s, which is neither an image nor an attestation (configuration %q)", d.Digest, doc.manifest.Config.MediaType).
+				withHint("build the index again, without entries that are no images")
+		}
 		w.seen[d.Digest] = nil
 		return nil
 	}

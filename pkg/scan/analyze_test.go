@@ -52,7 +52,7 @@ func plant(t *testing.T, s *Scanner) {
 		}
 		f.Set(reflect.Append(f, reflect.ValueOf(a)))
 	}
-	if err := guardGroup(&group); err != nil {
+	if _, err := guardGroup(&group); err != nil {
 		t.Fatal(err)
 	}
 	s.group = group

@@ -58,8 +58,13 @@ func (c *coverage) check() {
 	c.anything()
 }
 
-// databases reports package databases that the image had and no longer has.
+// databases reports package databases that the image had and no longer has, and
+// those that cannot be found.
 func (c *coverage) databases() {
+	for _, p := range c.facts.unusualLinks() {
+		c.problem(evidence.AreaOS, "/"+p, "", "it is a link, and the files of an operating system below it are not looked for elsewhere",
+			"make it a directory")
+	}
 	for _, manager := range slices.Sorted(maps.Keys(databaseGroups)) {
 		list := databaseGroups[manager]
 		deleted, present := "", false

@@ -27,8 +27,9 @@ type facts struct {
 	// OSID is the ID of an os-release file.
 	OSID string `json:"osID,omitempty"`
 	// Covered are parents of files of interest that this layer makes something else
-	// than a directory: what lower layers hold below them is out of reach.
-	Covered []string `json:"covered,omitempty"`
+	// than a directory, with the target of a link: what lower layers hold below them
+	// is out of reach, and what is behind a link has another name.
+	Covered map[string]string `json:"covered,omitempty"`
 
 	foreign int
 }
@@ -44,7 +45,7 @@ type account struct {
 	GID  int64  `json:"gid,omitempty"`
 }
 
-func newFacts() facts { return facts{Paths: map[string]pathFact{}} }
+func newFacts() facts { return facts{Paths: map[string]pathFact{}, Covered: map[string]string{}} }
 
 // databaseGroups are the package databases that Trivy reads, by package manager.
 // A path that ends in "/" is a directory of databases.
@@ -99,6 +100,40 @@ func interesting(name string) bool {
 	return foreign(name) != ""
 }
 
+func isDatabase(name string) bool {
+	for _, list := range databaseGroups {
+		if matchPath(list, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// usualLinks are links that distributions make themselves, to places where their
+// files are looked for as well.
+var usualLinks = map[string][]string{
+	"lib":                  {"usr/lib"},
+	"usr/lib/sysimage/rpm": {"usr/share/rpm", "var/lib/rpm"},
+	"var/lib/rpm":          {"usr/lib/sysimage/rpm", "usr/share/rpm"},
+	"usr/share/rpm":        {"usr/lib/sysimage/rpm", "var/lib/rpm"},
+}
+
+// unusualLinks are parents of files of interest that lead where nothing is looked for.
+func (m *merged) unusualLinks() []string {
+	var out []string
+	for p, target := range m.links {
+		at := path.Clean("/" + target)
+		if !strings.HasPrefix(target, "/") {
+			at = path.Join("/", path.Dir(p), target)
+		}
+		if target == "" || !slices.Contains(usualLinks[p], strings.TrimPrefix(at, "/")) {
+			out = append(out, p)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 func foreign(name string) string {
 	for p, manager := range foreignDatabases {
 		if matchPath([]string{p}, name) {
@@ -132,7 +167,7 @@ const maxForeign = 100
 
 func (f *facts) collect(in *file) error {
 	if in.hdr.Typeflag != tar.TypeDir && isParent(in.name) {
-		f.Covered = append(f.Covered, in.name)
+		f.Covered[in.name] = in.hdr.Linkname
 	}
 	if !interesting(in.name) {
 		return nil
@@ -202,7 +237,9 @@ func (f *facts) parse(name string, r io.Reader) error {
 type merged struct {
 	paths map[string]pathFact
 	// gone are paths that a later layer deleted and none brought back.
-	gone   map[string]bool
+	gone map[string]bool
+	// links are parents of files of interest that are links, with their targets.
+	links  map[string]string
 	passwd []account
 	group  []account
 	osID   string
@@ -210,7 +247,7 @@ type merged struct {
 
 // mergeFacts applies the layers from the base up, whiteouts included.
 func mergeFacts(records []*record) merged {
-	m := merged{paths: map[string]pathFact{}, gone: map[string]bool{}}
+	m := merged{paths: map[string]pathFact{}, gone: map[string]bool{}, links: map[string]string{}}
 	for _, r := range records {
 		for _, dir := range r.Blob.OpaqueDirs {
 			m.remove(strings.TrimSuffix(dir, "/"), true)
@@ -218,10 +255,22 @@ func mergeFacts(records []*record) merged {
 		for _, p := range r.Blob.WhiteoutFiles {
 			m.remove(p, false)
 		}
-		for _, p := range r.Facts.Covered {
+		for p := range m.links {
+			if slices.ContainsFunc(r.Blob.WhiteoutFiles, func(w string) bool { return p == w || strings.HasPrefix(p, w+"/") }) {
+				delete(m.links, p)
+			}
+		}
+		for p, target := range r.Facts.Covered {
 			m.remove(p, false)
+			m.links[p] = target
 		}
 		for p, fact := range r.Facts.Paths {
+			if old := m.paths[p]; old.Size > 0 && fact.Size == 0 && !fact.Link && isDatabase(p) {
+				// Emptied is deleted.
+				m.gone[p] = true
+				delete(m.paths, p)
+				continue
+			}
 			m.paths[p] = fact
 			delete(m.gone, p)
 			switch p {

@@ -177,6 +177,9 @@ func (pf *postFiles) add(p *pass, types []analyzer.Type, f *file) error {
 		}
 	}
 	for _, t := range types {
+		if t != analyzer.TypeJar && f.hdr.Size > maxParsed {
+			return &LimitError{f.name, fmt.Sprintf("a file of %d bytes for a parser", f.hdr.Size)}
+		}
 		if t == analyzer.TypeJar {
 			if err := measureArchive(p.ctx, f.name, r, f.hdr.Size, p.s.opts.Limits); err != nil {
 				var limit *LimitError

@@ -10,6 +10,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"unsafe"
 
@@ -82,30 +83,53 @@ func report(ctx context.Context, t analyzer.Type, path string, err error) error 
 //
 // The group's fields are not exported, so they are reached by reflection. If
 // Trivy renames them this fails at start, and the tests with it.
-func guardGroup(g *analyzer.AnalyzerGroup) error {
+func guardGroup(g *analyzer.AnalyzerGroup) (guards []guard, err error) {
 	list, err := field(g, "analyzers")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i := range list.Len() {
 		a, ok := list.Index(i).Interface().(fileAnalyzer)
 		if !ok {
-			return fmt.Errorf("trivy's analyser %d has another interface than %s", i, TrivyVersion)
+			return nil, fmt.Errorf("trivy's analyser %d has another interface than %s", i, TrivyVersion)
 		}
-		list.Index(i).Set(reflect.ValueOf(&guarded{fileAnalyzer: a}))
+		w := &guarded{fileAnalyzer: a}
+		guards = append(guards, w)
+		list.Index(i).Set(reflect.ValueOf(w))
 	}
 	posts, err := field(g, "postAnalyzers")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i := range posts.Len() {
 		a, ok := posts.Index(i).Interface().(analyzer.PostAnalyzer)
 		if !ok {
-			return fmt.Errorf("trivy's post-analyser %d has another interface than %s", i, TrivyVersion)
+			return nil, fmt.Errorf("trivy's post-analyser %d has another interface than %s", i, TrivyVersion)
 		}
-		posts.Index(i).Set(reflect.ValueOf(&guardedPost{PostAnalyzer: a}))
+		w := &guardedPost{PostAnalyzer: a}
+		guards = append(guards, w)
+		posts.Index(i).Set(reflect.ValueOf(w))
 	}
-	return nil
+	return guards, nil
+}
+
+// guard is a wrapped analyser of either sort.
+type guard interface {
+	Type() analyzer.Type
+	// wants says whether the analyser would look for packages in a file of this name.
+	wants(path string, info os.FileInfo) bool
+}
+
+func (g *guarded) wants(path string, info os.FileInfo) bool {
+	switch g.Type() {
+	case analyzer.TypeSecret, analyzer.TypeGoBinary, analyzer.TypeRustBinary, analyzer.TypeDpkgLicense:
+		return false // they want whole classes of files, under any name: the other name is read
+	}
+	return g.Required(path, info)
+}
+
+func (g *guardedPost) wants(path string, info os.FileInfo) bool {
+	return g.Required(path, info) && !strings.HasSuffix(path, ".md5sums")
 }
 
 func field(g *analyzer.AnalyzerGroup, name string) (reflect.Value, error) {
@@ -136,7 +160,7 @@ func remember(asked *sync.Map, path string, want *bool) {
 }
 
 // maxParsed is the greatest file, in bytes, for a parser that may read it whole.
-const maxParsed = 512 << 20
+const maxParsed = 128 << 20
 
 // streams says whether an analyser reads files of any size piece by piece.
 func streams(t analyzer.Type) bool {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
 	"strings"
 
@@ -50,6 +51,8 @@ type pass struct {
 	whs    []string
 	skip   []analyzer.Type
 	opts   analyzer.AnalysisOptions
+	// wanted are the names of the files that an analyser or this pass has read.
+	wanted map[string]bool
 }
 
 // analyzeLayer reads the layer to its end: what it returns is only valid if err is nil.
@@ -67,7 +70,7 @@ func (s *Scanner) analyzeLayer(ctx context.Context, l Layer, isBase bool, java *
 	defer rc.Close()
 	in := &countReader{r: rc, max: s.opts.Limits.LayerBytes, what: "layer " + l.DiffID}
 
-	p := &pass{s: s, result: analyzer.NewAnalysisResult(), post: newPostFiles(), facts: newFacts(),
+	p := &pass{s: s, result: analyzer.NewAnalysisResult(), post: newPostFiles(), wanted: map[string]bool{}, facts: newFacts(),
 		limit: semaphore.NewWeighted(8), opts: analyzer.AnalysisOptions{Offline: true}}
 	defer p.post.cleanup()
 	p.ctx = withFailures(ctx, &p.fails)
@@ -151,6 +154,14 @@ func (p *pass) walk(in *countReader) error {
 
 func (p *pass) entry(hdr *tar.Header, tr *tar.Reader, in *countReader) error {
 	name := strings.TrimLeft(path.Clean(hdr.Name), "/")
+	if name == ".." || strings.HasPrefix(name, "../") {
+		// Runtimes clamp such a path to the root; Trivy takes it for another file.
+		return &contentError{fmt.Errorf("the path %q leaves the image", hdr.Name)}
+	}
+	if p.wanted[name] && hdr.Typeflag != tar.TypeDir {
+		// Runtimes keep the last of two entries, Trivy's analysers see both.
+		return &contentError{fmt.Errorf("two entries have the name %q", name)}
+	}
 	dir, base := path.Split(name)
 	if base == whiteoutOpaque {
 		p.opq = append(p.opq, dir)
@@ -167,11 +178,19 @@ func (p *pass) entry(hdr *tar.Header, tr *tar.Reader, in *countReader) error {
 	if err := p.facts.collect(f); err != nil {
 		return err
 	}
+	info := hdr.FileInfo()
+	if hdr.Typeflag == tar.TypeLink {
+		p.hardLink(name, info)
+	}
 	if hdr.Typeflag != tar.TypeReg {
 		return nil
 	}
-	defer f.release()
-	info := hdr.FileInfo()
+	defer func() {
+		if f.loaded {
+			p.wanted[name] = true
+		}
+		f.release()
+	}()
 	if err := p.s.group.AnalyzeFile(p.egCtx, p.eg, p.limit, p.result, "", name, info, f.open, p.skip, p.opts); err != nil {
 		return f.cause(err)
 	}
@@ -180,6 +199,17 @@ func (p *pass) entry(hdr *tar.Header, tr *tar.Reader, in *countReader) error {
 		return nil
 	}
 	return f.cause(p.post.add(p, types, f))
+}
+
+// hardLink reports a file of packages that is a second name of another: neither
+// Trivy nor this pass reads it.
+func (p *pass) hardLink(name string, info fs.FileInfo) {
+	for _, a := range p.s.guards {
+		if a.wants(name, info) {
+			p.fails.add(a.Type(), name, errors.New("it is a hard link, which is not followed"))
+			return
+		}
+	}
 }
 
 // postAnalyze runs the analysers that want all their files together.

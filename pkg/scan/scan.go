@@ -92,6 +92,8 @@ type Scanner struct {
 	config   analyzer.ConfigAnalyzerGroup
 	handlers handler.Manager
 	version  string
+	// guards are the analysers of group that look for packages by name.
+	guards []guard
 }
 
 // New prepares Trivy's analysers. It replaces Trivy's process-wide logger with one
@@ -108,7 +110,8 @@ func New(opts Options) (*Scanner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare Trivy's analysers: %w", err)
 	}
-	if err := guardGroup(&group); err != nil {
+	guards, err := guardGroup(&group)
+	if err != nil {
 		return nil, err
 	}
 	config, err := analyzer.NewConfigAnalyzerGroup(option.ConfigAnalyzerOptions())
@@ -119,7 +122,7 @@ func New(opts Options) (*Scanner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare Trivy's post handlers: %w", err)
 	}
-	s := &Scanner{opts: opts, group: group, config: config, handlers: handlers}
+	s := &Scanner{opts: opts, group: group, config: config, handlers: handlers, guards: guards}
 	s.version = s.analysisVersion()
 	return s, nil
 }
