@@ -72,6 +72,15 @@ func TestNestedIndex(t *testing.T) {
 	}
 }
 
+// Docker pulls an entry by its platform and does not ask what media type the
+// configuration has: one that is passed over would be run unexamined.
+func TestIndexEntryWithOddConfig(t *testing.T) {
+	odd := imagetest.NewImage(layerNamed("odd"))
+	odd.ConfigType = "application/octet-stream"
+	index := imagetest.NewIndex(imagetest.PlatformOf(odd), imagetest.PlatformOf(imagetest.NewImage(layerNamed("plain"))))
+	wantError(t, "registry:"+imagetest.NewRegistry(t).Push("app", "1", index), options(t), image.KindUnsupported, "octet-stream")
+}
+
 func TestPlatformErrors(t *testing.T) {
 	registry := imagetest.NewRegistry(t)
 	amd := imagetest.NewImage(layerNamed("amd"))

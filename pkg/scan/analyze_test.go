@@ -18,6 +18,7 @@ import (
 	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/dbtest"
 )
 
 type panicking struct{}
@@ -131,6 +132,82 @@ func TestUnreadableLanguageFiles(t *testing.T) {
 		}
 	}
 }
+
+func TestUnreadableJars(t *testing.T) {
+	good := bombJar(t, 2, 10)
+	nested := func(body string) string {
+		var b bytes.Buffer
+		zw := zip.NewWriter(&b)
+		w, err := zw.Create("lib/inner.jar")
+		if err == nil {
+			_, err = io.WriteString(w, body)
+		}
+		if err := errors.Join(err, zw.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	db := dbtest.New(t, dbtest.Spec{Documents: [][]byte{[]byte(advisories)}})
+	java := func(context.Context) (string, evidence.DatabaseState, error) {
+		return db, evidence.DatabaseState{}, nil
+	}
+	for name, body := range map[string]string{"no archive": "this is no zip", "cut": good[:len(good)-10], "nested": nested("PK\x03\x04garbage")} {
+		inv := analyze(t, newScanner(t, Options{JavaDB: java}), imageOf(tarOf(t, entry{name: "app/a.jar", body: body})))
+		if p := wantProblem(t, inv.Problems, evidence.AreaFile); p.What != "app/a.jar" || p.Analyzer != "jar" {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+}
+
+type cancelling struct {
+	panicking
+	cancel context.CancelFunc
+}
+
+func (c cancelling) Analyze(ctx context.Context, _ analyzer.AnalysisInput) (*analyzer.AnalysisResult, error) {
+	c.cancel()
+	return nil, ctx.Err()
+}
+
+// An analyser that was interrupted leaves something out: the layer must not be
+// taken for complete, neither now nor from the cache later.
+func TestInterruptedAnalyserEntersNoCache(t *testing.T) {
+	cache, err := OpenCache(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newScanner(t, Options{Cache: cache})
+	ctx, cancel := context.WithCancel(t.Context())
+	f, err := field(&s.group, "analyzers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Set(reflect.Append(f, reflect.ValueOf(&guarded{fileAnalyzer: cancelling{cancel: cancel}})))
+	img := imageOf(tarOf(t, entry{name: "app/bad", body: "x"}))
+	if _, err := s.Analyze(ctx, img); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if s.Known(img) {
+		t.Error("the layer is in the cache")
+	}
+}
+
+func TestRequiredThatPanics(t *testing.T) {
+	s := newScanner(t, Options{})
+	f, err := field(&s.group, "analyzers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Set(reflect.Append(f, reflect.ValueOf(&guarded{fileAnalyzer: asking{}})))
+	inv := analyze(t, s, imageOf(tarOf(t, entry{name: "app/bad", body: "x"})))
+	if p := wantProblem(t, inv.Problems, evidence.AreaFile); p.What != "app/bad" {
+		t.Errorf("%+v", p)
+	}
+}
+
+type asking struct{ panicking }
+
+func (asking) Required(string, os.FileInfo) bool { panic("index out of range") }
 
 // sparseTar is an executable of 3 GiB of which nothing is present, in PAX format 0.1.
 func sparseTar(t *testing.T) []byte {

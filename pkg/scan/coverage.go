@@ -85,10 +85,34 @@ func (c *coverage) databases() {
 				present = true
 			}
 		}
-		if deleted != "" && !present {
+		if deleted != "" && (!present || c.mostLost(deleted)) {
 			c.deleted(deleted, manager)
 		}
 	}
+}
+
+// mostLost says whether most packages of a deleted database are in no database any
+// more. A database that merely moved, as in an upgrade of its manager, keeps them.
+func (c *coverage) mostLost(path string) bool {
+	left := map[string]bool{}
+	for _, p := range c.detail.Packages {
+		left[p.Name] = true
+	}
+	for _, r := range slices.Backward(c.inv.records) {
+		for _, pi := range r.Blob.PackageInfos {
+			if pi.FilePath != path {
+				continue
+			}
+			lost := 0
+			for _, p := range pi.Packages {
+				if !left[p.Name] {
+					lost++
+				}
+			}
+			return 2*lost > len(pi.Packages)
+		}
+	}
+	return false
 }
 
 func (c *coverage) deleted(path, manager string) {

@@ -58,6 +58,11 @@ func TestCoverage(t *testing.T) {
 	link := func(typ byte) entry {
 		return entry{name: "lib/apk/db/installed", hdr: tar.Header{Typeflag: typ, Linkname: "opt/installed"}}
 	}
+	symlink := func(name, target string) entry {
+		return entry{name: name, hdr: tar.Header{Typeflag: tar.TypeSymlink, Linkname: target}}
+	}
+	usrApk := entry{name: "usr/lib/apk/db/installed", body: apkMusl}
+	decoy := decoyAt("usr/lib/apk/db/installed")
 	const none = evidence.Area("")
 	cases := map[string]struct {
 		layers [][]entry
@@ -82,7 +87,19 @@ func TestCoverage(t *testing.T) {
 		"loader without a release":      {[][]entry{{{name: "lib/ld-musl-x86_64.so.1", body: "x"}, npm}}, evidence.AreaOS},
 		"release deleted":               {[][]entry{{{name: "etc/os-release", body: "ID=arch\n"}, npm}, {{name: "etc/.wh.os-release"}}}, evidence.AreaOS},
 		"ecosystem without advisories":  {[][]entry{{{name: "usr/lib/python3/site-packages/a.dist-info/METADATA", body: "Metadata-Version: 2.1\nName: a\nVersion: 1\n"}, npm}}, evidence.AreaPackages},
-		"nothing":                       {[][]entry{{{name: "hello", body: "x"}}}, evidence.AreaPackages},
+		"database moved":                {[][]entry{{release, alpine, apk}, {{name: "lib/apk/db/.wh.installed"}, usrApk}}, none},
+		"deleted, with a decoy":         {[][]entry{{release, alpine, apk}, {{name: "lib/apk/db/.wh.installed"}, decoy}}, evidence.AreaPackages},
+		"emptied, with a decoy":         {[][]entry{{release, alpine, apk}, {{name: apk.name}, {name: "var/lib/dpkg/status", body: "Package: a\nStatus: install ok installed\nVersion: 1\n\n"}}}, evidence.AreaPackages},
+		"another manager's database":    {[][]entry{{release, alpine, apk, {name: "var/lib/dpkg/status", body: "Package: a\nStatus: install ok installed\nVersion: 1\n\n"}}}, evidence.AreaPackages},
+		"merged /usr":                   {[][]entry{{release, alpine, symlink("lib", "usr/lib"), usrApk}}, none},
+		"/etc is a link":                {[][]entry{{symlink("etc", "opt/etc"), npm}}, evidence.AreaOS},
+		"/lib becomes a link":           {[][]entry{{release, alpine, apk, npm}, {symlink("lib", "opt/lib")}}, evidence.AreaOS},
+		"a path that leaves the image":  {[][]entry{{{name: "../lib/apk/db/installed", body: apkMusl}, npm}}, evidence.AreaIntegrity},
+		"two entries of one name":       {[][]entry{{release, alpine, apk, decoyAt(apk.name)}}, evidence.AreaIntegrity},
+		"package file a hard link":      {[][]entry{{npm, {name: "app/node_modules/y/package.json", hdr: tar.Header{Typeflag: tar.TypeLink, Linkname: npm.name}}}}, evidence.AreaFile},
+		"third-party packages only": {[][]entry{{{name: "etc/os-release", body: "ID=debian\nVERSION_ID=\"12\"\n"}, {name: "etc/debian_version", body: "12.5\n"},
+			{name: "var/lib/dpkg/status", body: "Package: docker-ce\nStatus: install ok installed\nMaintainer: Docker <support@docker.com>\nArchitecture: amd64\nVersion: 5:27\n\n"}}}, evidence.AreaPackages},
+		"nothing": {[][]entry{{{name: "hello", body: "x"}}}, evidence.AreaPackages},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -115,6 +132,10 @@ func TestCoverage(t *testing.T) {
 			}
 		})
 	}
+}
+
+func decoyAt(name string) entry {
+	return entry{name: name, body: "P:decoy\nV:1.0-r0\nA:x86_64\no:decoy\n\n"}
 }
 
 // A layer that one image has as its base layer is still searched for secrets when
