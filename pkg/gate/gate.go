@@ -4,10 +4,9 @@
 // scanned while the vulnerability database is made ready, and lets package
 // verdict decide.
 //
-// Most programs need New-less use only: fill a Gate with what opens images,
-// scans and provides the database, and call Check. Check always returns a
-// verdict; what could not be examined is in it as a problem. The error is for two
-// things only: a *UsageError, where nothing was examined because the request
+// Fill a Gate with what opens images, scans them and provides the database, and
+// call Check. Check returns a verdict whatever happens; what could not be examined
+// is in it as a problem. The error is for two things only: a *UsageError, where nothing was examined because the request
 // contradicts the policy, and the context's own error, where the caller gave up.
 package gate
 

@@ -330,10 +330,17 @@ func (c *coverage) unknownOS() {
 // languages lists ecosystems whose packages were found but not matched.
 func (c *coverage) languages() {
 	seen := map[ftypes.LangType]bool{}
+	unversioned := map[ftypes.LangType]int{}
 	for _, app := range c.detail.Applications {
-		if len(app.Packages) > 0 {
+		for _, p := range app.Packages {
 			seen[app.Type] = true
+			if p.Version == "" {
+				unversioned[app.Type]++ // Trivy lists it and matches nothing
+			}
 		}
+	}
+	for t, n := range unversioned {
+		c.m.Coverage.NotMatched = append(c.m.Coverage.NotMatched, fmt.Sprintf("%s (%d packages without a version)", t, n))
 	}
 	for t := range seen {
 		driver, ok := library.NewDriver(t)
