@@ -4,6 +4,7 @@ package bench
 
 import (
 	"archive/tar"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -38,6 +39,13 @@ func TestFindingsEqualTrivy(t *testing.T) {
 	if err := os.WriteFile(policyFile, []byte(Policy), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	t.Run("multiarch.oci.tar", func(t *testing.T) {
+		whole := filepath.Join(t.TempDir(), "layout")
+		untar(t, filepath.Join(data, "images", "multiarch.oci.tar"), whole)
+		for _, one := range platforms(t, whole) {
+			compare(t, trivy, ocigate, db, policyFile, one, one)
+		}
+	})
 	for _, archive := range archives(t, data) {
 		t.Run(filepath.Base(archive), func(t *testing.T) {
 			input := archive
@@ -45,20 +53,70 @@ func TestFindingsEqualTrivy(t *testing.T) {
 				input = filepath.Join(t.TempDir(), "layout") // the CLI reads layouts, but no tar of one
 				untar(t, archive, input)
 			}
-			want, err := RunTrivy(trivy, db, input)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := RunOcigate(ocigate, db, t.TempDir(), policyFile, archive)
-			if err != nil {
-				t.Fatal(err)
-			}
-			diff(t, "vulnerabilities", want.Vulnerabilities, got.Vulnerabilities)
-			diff(t, "secrets", want.Secrets, got.Secrets)
-			diff(t, "packages", want.Packages, got.Packages)
-			t.Logf("%d packages, %d vulnerabilities, %d secrets", len(got.Packages), len(got.Vulnerabilities), len(got.Secrets))
+			compare(t, trivy, ocigate, db, policyFile, input, archive)
 		})
 	}
+}
+
+// compare runs both programs, each on the form of the image that it can read.
+func compare(t *testing.T, trivy, ocigate, db, policyFile, forTrivy, forOcigate string) {
+	t.Helper()
+	want, err := RunTrivy(trivy, db, forTrivy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := RunOcigate(ocigate, db, t.TempDir(), policyFile, forOcigate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	diff(t, "vulnerabilities", want.Vulnerabilities, got.Vulnerabilities)
+	diff(t, "secrets", want.Secrets, got.Secrets)
+	diff(t, "packages", want.Packages, got.Packages)
+	t.Logf("%d packages, %d vulnerabilities, %d secrets", len(got.Packages), len(got.Vulnerabilities), len(got.Secrets))
+}
+
+// platforms makes a layout of one image out of each platform of a layout's index:
+// the CLI picks one platform of a local index, whatever it is asked for.
+func platforms(t *testing.T, layout string) []string {
+	t.Helper()
+	type index struct {
+		SchemaVersion int               `json:"schemaVersion"`
+		MediaType     string            `json:"mediaType,omitempty"`
+		Manifests     []json.RawMessage `json:"manifests"`
+	}
+	read := func(path string) (i index) {
+		b, err := os.ReadFile(path)
+		if err == nil {
+			err = json.Unmarshal(b, &i)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i
+	}
+	outer := read(filepath.Join(layout, "index.json"))
+	var d struct{ MediaType, Digest string }
+	if err := json.Unmarshal(outer.Manifests[0], &d); err != nil {
+		t.Fatal(err)
+	}
+	inner := outer
+	if strings.Contains(d.MediaType, "index") || strings.Contains(d.MediaType, "list") {
+		inner = read(filepath.Join(layout, "blobs", strings.Replace(d.Digest, ":", "/", 1)))
+	}
+	var out []string
+	for i, m := range inner.Manifests {
+		dir := filepath.Join(t.TempDir(), fmt.Sprint("platform", i))
+		b, err := json.Marshal(index{SchemaVersion: 2, Manifests: []json.RawMessage{m}})
+		err = errors.Join(err, os.CopyFS(dir, os.DirFS(layout)))
+		if err := errors.Join(err, os.WriteFile(filepath.Join(dir, "index.json"), b, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, dir)
+	}
+	if len(out) < 2 {
+		t.Fatalf("%d platforms", len(out))
+	}
+	return out
 }
 
 func archives(t *testing.T, data string) []string {
@@ -77,8 +135,7 @@ func archives(t *testing.T, data string) []string {
 	}
 	var single []string
 	for _, a := range list {
-		// The CLI picks one platform of a local index, whatever it is asked for.
-		if filepath.Base(a) != "multiarch.oci.tar" {
+		if filepath.Base(a) != "multiarch.oci.tar" { // see platforms
 			single = append(single, a)
 		}
 	}

@@ -187,6 +187,37 @@ func TestTwentyRunsOnOneCache(t *testing.T) {
 	}
 }
 
+// The database is fetched from the first repository that has one, kept, and used
+// again without asking anybody.
+func TestFetchedDatabase(t *testing.T) {
+	p := newProcess(t)
+	index, blobs := imagetest.Layout(imagetest.Named(imagetest.NewImage(alpine("1.36.1-r28")), "shop:1"))
+	archive := imagetest.WriteTar(t, "shop.oci.tar", imagetest.LayoutFiles(index, blobs)...)
+	host := dbtest.Serve(t, dbtest.Registry())
+	if err := dbtest.Push(host+"/trivy-db:2", p.db, false); err != nil {
+		t.Fatal(err)
+	}
+	cache := filepath.Join(p.dir, "fetched")
+	run := func(args ...string) (int, string) {
+		cmd := exec.Command(p.bin, append([]string{"check", archive, "--policy", p.policy, "--cache-dir", cache}, args...)...)
+		cmd.Env = []string{"HOME=" + p.dir, "TMPDIR=" + filepath.Join(p.dir, "tmp"), "PATH=" + os.Getenv("PATH")}
+		out, err := cmd.CombinedOutput()
+		if err != nil && cmd.ProcessState == nil {
+			t.Fatal(err)
+		}
+		return cmd.ProcessState.ExitCode(), string(out)
+	}
+	if code, out := run("--offline"); code != 3 || !strings.Contains(out, "--db-dir") {
+		t.Errorf("offline without a database: exit code %d\n%s", code, out)
+	}
+	if code, out := run("--db-repository", host+"/nothing:2", "--db-repository", host+"/trivy-db:2"); code != 1 || !strings.Contains(out, "CVE-2099-0001") || !strings.Contains(out, host+"/trivy-db") {
+		t.Errorf("fetched: exit code %d\n%s", code, out)
+	}
+	if code, out := run("--offline"); code != 1 || !strings.Contains(out, "CVE-2099-0001") {
+		t.Errorf("offline: exit code %d\n%s", code, out)
+	}
+}
+
 func TestRudeRegistry(t *testing.T) {
 	l := alpine("1.36.1-r31")
 	cases := map[string][]byte{
