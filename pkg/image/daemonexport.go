@@ -101,18 +101,18 @@ func (d *daemon) checkID(ctx context.Context, a *archive, configID string) error
 
 // leadsTo searches a manifest or index. Platforms that the daemon does not hold are
 // not in the export; that is no damage.
-func (d *daemon) leadsTo(ctx context.Context, s blobStore, doc *document, configID string, depth int) bool {
+func (o *opener) leadsTo(ctx context.Context, s blobStore, doc *document, configID string, depth int) bool {
 	if doc.manifest != nil {
 		return doc.manifest.Config.Digest.String() == configID
 	}
-	if depth > d.Limits.MaxIndexDepth || len(doc.index.Manifests) > d.Limits.MaxManifests {
+	if depth > o.Limits.MaxIndexDepth || len(doc.index.Manifests) > o.Limits.MaxManifests {
 		return false
 	}
 	return slices.ContainsFunc(doc.index.Manifests, func(desc v1.Descriptor) bool {
 		if !desc.MediaType.IsIndex() && !desc.MediaType.IsImage() && desc.MediaType != types.MediaType("") {
 			return false
 		}
-		next, err := d.readDocument(ctx, s, desc)
-		return err == nil && d.leadsTo(ctx, s, next, configID, depth+1)
+		next, err := o.readDocument(ctx, s, desc)
+		return err == nil && o.leadsTo(ctx, s, next, configID, depth+1)
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
 )
@@ -37,12 +38,32 @@ func (o *opener) openDockerArchive(ctx context.Context, a *archive, tag string) 
 	if err != nil {
 		return nil, err
 	}
+	if err := o.sameInIndex(ctx, a, image.Subject.ImageID); err != nil {
+		return nil, err
+	}
 	image.Subject.Source, image.Subject.Name = evidence.SourceDockerArchive, name
 	images, err := o.choose([]*Image{image}, []evidence.Platform{image.Subject.Platform}, true)
 	if err != nil {
 		return nil, err
 	}
 	return &Set{Images: images, Source: evidence.SourceDockerArchive, Name: name, Digest: image.Subject.ImageID}, nil
+}
+
+// sameInIndex demands that the index.json of an archive that is a layout as well,
+// as newer daemons write it, leads to the same image: a daemon may load either.
+func (o *opener) sameInIndex(ctx context.Context, a *archive, configID string) error {
+	if !a.has("index.json") {
+		return nil
+	}
+	index, digest, err := o.readIndex(ctx, a)
+	if err != nil {
+		return err
+	}
+	doc := &document{mediaType: types.OCIImageIndex, digest: digest, index: index}
+	if !o.leadsTo(ctx, layoutStore{a}, doc, configID, 1) {
+		return &IntegrityError{"index.json", "leads to another image than manifest.json, whose configuration is " + configID}
+	}
+	return nil
 }
 
 func (o *opener) readSaved(ctx context.Context, a *archive) ([]savedImage, error) {

@@ -114,3 +114,18 @@ func TestLayoutOfPlatforms(t *testing.T) {
 		t.Errorf("platforms %v", got)
 	}
 }
+
+// Newer daemons write archives that are a docker archive and a layout at once, and
+// load the layout: both must be the same image.
+func TestArchiveOfTwoMinds(t *testing.T) {
+	judged, loaded := imagetest.NewImage(layerNamed("judged")), imagetest.NewImage(layerNamed("loaded"))
+	same := imagetest.WriteTar(t, "same.tar", imagetest.BlobFiles(judged, imagetest.Saved{Image: judged})...)
+	wantLayers(t, open(t, same, options(t)).Images[0], judged.Layers...)
+
+	files := imagetest.BlobFiles(loaded, imagetest.Saved{Image: judged})
+	for h, b := range imagetest.Collect(judged) {
+		files = append(files, imagetest.File{Name: "blobs/sha256/" + h.Hex, Body: string(b)})
+	}
+	_, err := image.Open(t.Context(), imagetest.WriteTar(t, "two.tar", files...), options(t))
+	wantIntegrity(t, err, "index.json")
+}
