@@ -334,13 +334,13 @@ func (c *coverage) languages() {
 	for _, app := range c.detail.Applications {
 		for _, p := range app.Packages {
 			seen[app.Type] = true
-			if p.Version == "" {
+			if !versionKnown(app.Type, p.Version) {
 				unversioned[app.Type]++ // Trivy lists it and matches nothing
 			}
 		}
 	}
 	for t, n := range unversioned {
-		c.m.Coverage.NotMatched = append(c.m.Coverage.NotMatched, fmt.Sprintf("%s (%d packages without a version)", t, n))
+		c.m.Coverage.NotMatched = append(c.m.Coverage.NotMatched, fmt.Sprintf("%s (%d packages without a version that can be compared)", t, n))
 	}
 	for t := range seen {
 		driver, ok := library.NewDriver(t)

@@ -134,6 +134,22 @@ func TestCoverage(t *testing.T) {
 	}
 }
 
+// Of a version that it cannot parse Trivy says that it is not vulnerable.
+func TestVersionsThatCannotBeCompared(t *testing.T) {
+	platforms := openDatabase(t)
+	pkg := func(dir, version string) entry {
+		return entry{name: "app/node_modules/" + dir + "/package.json", body: `{"name": "x", "version": "` + version + `"}`}
+	}
+	s := newScanner(t, Options{})
+	m, err := s.Detect(t.Context(), analyze(t, s, imageOf(tarOf(t, pkg("x", "1.0.0"), pkg("y", "1.0.0.x!y")))), platforms, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Coverage.NotMatched) != 1 || len(m.Findings) != 1 {
+		t.Errorf("not matched %q, %d findings", m.Coverage.NotMatched, len(m.Findings))
+	}
+}
+
 func decoyAt(name string) entry {
 	return entry{name: name, body: "P:decoy\nV:1.0-r0\nA:x86_64\no:decoy\n\n"}
 }
