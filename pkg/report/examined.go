@@ -88,7 +88,7 @@ func (p *page) packages(ev evidence.Evidence) {
 		for _, n := range ev.Coverage.NotMatched {
 			names = append(names, clean(n))
 		}
-		p.field("", "not matched, as there are no advisories for them: "+strings.Join(names, ", "))
+		p.field("", "not examined, as nothing could be matched: "+strings.Join(names, ", "))
 	}
 }
 

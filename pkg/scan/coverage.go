@@ -172,7 +172,7 @@ func (c *coverage) thirdParty(name string) {
 	if n == 0 {
 		return
 	}
-	c.m.Coverage.NotMatched = append(c.m.Coverage.NotMatched, fmt.Sprintf("%s (%d packages of third parties)", c.os.Family, n))
+	c.m.Coverage.NotMatched = append(c.m.Coverage.NotMatched, fmt.Sprintf("%s (%d of third parties)", c.os.Family, n))
 	if n == len(c.detail.Packages) {
 		c.problem(evidence.AreaPackages, name, "", "every package of the operating system comes from a third party: none was examined",
 			"use packages of the distribution")
@@ -340,7 +340,7 @@ func (c *coverage) languages() {
 		}
 	}
 	for t, n := range unversioned {
-		c.m.Coverage.NotMatched = append(c.m.Coverage.NotMatched, fmt.Sprintf("%s (%d packages without a version that can be compared)", t, n))
+		c.m.Coverage.NotMatched = append(c.m.Coverage.NotMatched, fmt.Sprintf("%s (%d without a version that can be compared)", t, n))
 	}
 	for t := range seen {
 		driver, ok := library.NewDriver(t)
