@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -97,7 +98,37 @@ func Main(args []string, streams Streams, env Env) int {
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(errw)
-	return a.code(ctx, root.ExecuteContext(ctx))
+	done := make(chan error, 1)
+	go func() { done <- execute(ctx, root) }()
+	select {
+	case err := <-done:
+		return a.code(ctx, err)
+	case <-ctx.Done():
+	}
+	// Interrupted. The gate gives up by itself; what hangs elsewhere, such as opening
+	// a policy that is a pipe without a writer, is left behind.
+	timer := time.NewTimer(interruptGrace)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return a.code(ctx, err)
+	case <-timer.C:
+		return a.code(ctx, ctx.Err())
+	}
+}
+
+// interruptGrace is longer than the gate's own.
+const interruptGrace = 6 * time.Second
+
+// execute makes an error of a panic: exit code 2 and a stack trace, which Go would
+// leave, mean something else here.
+func execute(ctx context.Context, root *cobra.Command) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &failure{&hinted{fmt.Errorf("ocigate panicked: %v", p), "this is a bug: please report it"}}
+		}
+	}()
+	return root.ExecuteContext(ctx)
 }
 
 type signalError struct{ signal os.Signal }

@@ -51,7 +51,7 @@ func (a *app) loadPolicy(ctx context.Context, reference string) (*policy.Policy,
 	p, err := policy.Load(ctx, reference, loader{})
 	var parse *policy.ParseError
 	if err != nil && !errors.As(err, &parse) {
-		return nil, &hinted{fmt.Errorf("read policy %s: %w", reference, err),
+		return nil, &hinted{fmt.Errorf("read %w", err),
 			"--policy takes a path, or one that is shipped: ocigate:" + strings.Join(policies.Names(), ", ocigate:")}
 	}
 	return p, err

@@ -162,6 +162,30 @@ func TestInterruptInMidLayer(t *testing.T) {
 	}
 }
 
+// Nothing can be read from a pipe that nobody writes to; an interrupt still ends it.
+func TestInterruptWhilePolicyHangs(t *testing.T) {
+	p := newProcess(t)
+	if err := errors.Join(os.Remove(p.policy), syscall.Mkfifo(p.policy, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	cmd, _, errs := p.command("image.tar")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// Opening the pipe for writing returns when the program has opened it for reading.
+	w, err := os.OpenFile(p.policy, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 130 {
+		t.Errorf("%v, want exit code 130\n%s", err, errs)
+	}
+}
+
 func TestTwentyRunsOnOneCache(t *testing.T) {
 	p := newProcess(t)
 	reg := imagetest.NewRegistry(t)

@@ -119,8 +119,7 @@ func (g *Gate) Check(ctx context.Context, req Request) (verdict.Verdict, error) 
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {
-				problem := evidence.Problem{Area: evidence.AreaScan, What: req.Reference, Message: fmt.Sprintf("ocigate panicked: %v", p), Hint: "this is a bug: please report it"}
-				done <- answer{decide(req, nil, []evidence.Problem{problem}), nil}
+				done <- answer{panicked(req, p), nil}
 			}
 		}()
 		v, err := g.check(ctx, req)
@@ -147,6 +146,15 @@ func (g *Gate) Check(ctx context.Context, req Request) (verdict.Verdict, error) 
 		return verdict.Verdict{}, ctx.Err()
 	}
 	return decide(req, nil, []evidence.Problem{timeout(req.Reference)}), nil
+}
+
+// panicked is written by hand: it may be Decide that panicked.
+func panicked(req Request, p any) verdict.Verdict {
+	return verdict.Verdict{
+		Status: verdict.Errored, Reference: req.Reference, EffectiveTime: req.EffectiveTime.UTC(), EffectiveTimeGiven: req.EffectiveTimeGiven,
+		ReportOnly: req.ReportOnly, Policy: verdict.PolicyRef{Name: req.Policy.Name, Source: req.Policy.Source, Digest: req.Policy.Digest},
+		Problems: []evidence.Problem{{Area: evidence.AreaScan, What: req.Reference, Message: fmt.Sprintf("ocigate panicked: %v", p), Hint: "this is a bug: please report it"}},
+	}
 }
 
 func (g *Gate) check(ctx context.Context, req Request) (verdict.Verdict, error) {

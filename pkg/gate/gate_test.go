@@ -152,6 +152,10 @@ func TestFailuresAreErrors(t *testing.T) {
 	if v, err := g.Check(t.Context(), req); err != nil || v.Status != verdict.Errored {
 		t.Errorf("failed scan: %s %v", v.Status, err)
 	}
+	g = gateOf(index{"linux/amd64"}, func(context.Context) (*evidence.Evidence, error) { panic("nil map") })
+	if v, err := g.Check(t.Context(), req); err != nil || v.Status != verdict.Errored || v.ExitCode() != 3 || len(v.Problems) != 1 {
+		t.Errorf("panic: %+v %v", v, err)
+	}
 	g = gateOf(nil, clean)
 	if v, err := g.Check(t.Context(), req); err != nil || v.Status != verdict.Errored {
 		t.Errorf("no image: %s %v", v.Status, err)
