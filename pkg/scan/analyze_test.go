@@ -159,6 +159,22 @@ func TestUnreadableJars(t *testing.T) {
 	}
 }
 
+// A jar that the Java database cannot be asked about is not examined.
+func TestBrokenJavaDatabase(t *testing.T) {
+	dir := t.TempDir()
+	db := dbtest.New(t, dbtest.Spec{Documents: [][]byte{[]byte(advisories)}})
+	if err := errors.Join(os.CopyFS(dir, os.DirFS(db)), os.WriteFile(dir+"/java-db/trivy-java.db", bytes.Repeat([]byte("no database "), 1000), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	java := func(context.Context) (string, evidence.DatabaseState, error) {
+		return dir, evidence.DatabaseState{}, nil
+	}
+	inv := analyze(t, newScanner(t, Options{JavaDB: java}), imageOf(tarOf(t, entry{name: "app/a.jar", body: bombJar(t, 1, 10)})))
+	if len(inv.Problems) == 0 {
+		t.Error("no problem")
+	}
+}
+
 type cancelling struct {
 	panicking
 	cancel context.CancelFunc

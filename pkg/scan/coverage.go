@@ -100,7 +100,7 @@ func (c *coverage) mostLost(path string) bool {
 	}
 	for _, r := range slices.Backward(c.inv.records) {
 		for _, pi := range r.Blob.PackageInfos {
-			if pi.FilePath != path {
+			if pi.FilePath != path || len(pi.Packages) == 0 {
 				continue
 			}
 			lost := 0

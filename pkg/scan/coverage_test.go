@@ -89,6 +89,7 @@ func TestCoverage(t *testing.T) {
 		"ecosystem without advisories":  {[][]entry{{{name: "usr/lib/python3/site-packages/a.dist-info/METADATA", body: "Metadata-Version: 2.1\nName: a\nVersion: 1\n"}, npm}}, evidence.AreaPackages},
 		"database moved":                {[][]entry{{release, alpine, apk}, {{name: "lib/apk/db/.wh.installed"}, usrApk}}, none},
 		"deleted, with a decoy":         {[][]entry{{release, alpine, apk}, {{name: "lib/apk/db/.wh.installed"}, decoy}}, evidence.AreaPackages},
+		"emptied, with another path":    {[][]entry{{release, alpine, apk}, {{name: apk.name}, decoy}}, evidence.AreaPackages},
 		"emptied, with a decoy":         {[][]entry{{release, alpine, apk}, {{name: apk.name}, {name: "var/lib/dpkg/status", body: "Package: a\nStatus: install ok installed\nVersion: 1\n\n"}}}, evidence.AreaPackages},
 		"another manager's database":    {[][]entry{{release, alpine, apk, {name: "var/lib/dpkg/status", body: "Package: a\nStatus: install ok installed\nVersion: 1\n\n"}}}, evidence.AreaPackages},
 		"merged /usr":                   {[][]entry{{release, alpine, symlink("lib", "usr/lib"), usrApk}}, none},
