@@ -22,6 +22,20 @@ type Evidence struct {
 	Findings []Finding     `json:"findings"`
 	Coverage Coverage      `json:"coverage"`
 	Database DatabaseState `json:"database"`
+	// Files are the files of interest, sorted by path: see File.
+	Files []File `json:"files"`
+	// Waste is what layers carry that no container sees; nil where not every layer was read.
+	Waste *Waste `json:"waste,omitempty"`
+	// Base is what is known of the base image; nil where nothing names one.
+	Base *Base `json:"base,omitempty"`
+	// Dockerfile is the build file that the caller gave; nil for none.
+	Dockerfile *Dockerfile `json:"dockerfile,omitempty"`
+	// Baseline is the image to compare with; nil for none.
+	Baseline *Baseline `json:"baseline,omitempty"`
+	// Feeds are the states of the feeds that findings were annotated from.
+	Feeds Feeds `json:"feeds"`
+	// Custom are the results of the policy's Rego rules, by rule id in order.
+	Custom []CustomResult `json:"custom,omitempty"`
 	// Problems are the reasons why something could not be examined. Each makes an
 	// `error` outcome, so an Evidence with problems never leads to a pass.
 	Problems []Problem `json:"problems"`
@@ -68,6 +82,8 @@ type Problem struct {
 type ImageFacts struct {
 	Created *time.Time `json:"created,omitempty"`
 	User    User       `json:"user"`
+	// Config is the rest of the image configuration; nil where it is not known.
+	Config *Config `json:"config,omitempty"`
 }
 
 // User is the user that a container of this image runs as, resolved as the
@@ -106,10 +122,13 @@ type LayerFacts struct {
 	// MediaType as the manifest gives it.
 	MediaType string `json:"mediaType,omitempty"`
 	// CompressedSize and Size are in bytes; 0 where unknown.
-	CompressedSize int64        `json:"compressedSize,omitempty"`
-	Size           int64        `json:"size,omitempty"`
-	Files          int          `json:"files,omitempty"`
-	Verification   Verification `json:"verification"`
+	CompressedSize int64 `json:"compressedSize,omitempty"`
+	Size           int64 `json:"size,omitempty"`
+	Files          int   `json:"files,omitempty"`
+	// CreatedBy is the instruction that made the layer, from the history, with
+	// secrets masked; empty where the history does not say.
+	CreatedBy    string       `json:"createdBy,omitempty"`
+	Verification Verification `json:"verification"`
 }
 
 // Coverage lists what was examined and what was not.

@@ -83,6 +83,20 @@ type Finding struct {
 	StartLine int    `json:"startLine,omitempty"`
 	EndLine   int    `json:"endLine,omitempty"`
 	Category  string `json:"category,omitempty"`
+	// Hash is of a secret's value, salted with the subject's digest: equal hashes in one
+	// report are one secret. The value itself is never kept.
+	Hash string `json:"hash,omitempty"`
+
+	// KnownExploited is the day on which the KEV feed lists the vulnerability; nil
+	// where it does not, or where there is no such feed (see Feeds).
+	KnownExploited *time.Time `json:"knownExploited,omitempty"`
+	// EPSS is the probability of exploitation, 0 to 1; nil where the feed has none.
+	EPSS *float64 `json:"epss,omitempty"`
+	// FirstSeen is the day that the first-seen file holds for it; nil for none.
+	FirstSeen *time.Time `json:"firstSeen,omitempty"`
+	// VEX are the statements of VEX documents about it, whatever they are worth: a
+	// rule honours those of its own policy level or above.
+	VEX []VEXStatement `json:"vex,omitempty"`
 
 	Layer Layer `json:"layer"`
 }

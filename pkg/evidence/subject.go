@@ -36,6 +36,9 @@ type Subject struct {
 	// ImageID is the digest of the image configuration.
 	ImageID  string   `json:"imageID,omitempty"`
 	Platform Platform `json:"platform"`
+	// Destination is the reference that the image is about to be pushed to, as the
+	// caller gave it; empty where nobody said.
+	Destination string `json:"destination,omitempty"`
 	// Tags are the tags that the source itself gives the image, sorted.
 	Tags []string `json:"tags,omitempty"`
 }
