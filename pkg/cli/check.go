@@ -20,7 +20,7 @@ import (
 
 // checkFlags are the flags of `ocigate check`.
 type checkFlags struct {
-	policy        string
+	policy        policyFlags
 	platforms     []string
 	outputs       []string
 	color         string
@@ -69,7 +69,7 @@ oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon'
 		RunE: func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), args[0], f) },
 	}
 	fl := cmd.Flags()
-	fl.StringVarP(&f.policy, "policy", "p", "", "the policy: a file, ocigate:baseline or ocigate:strict")
+	f.policy.register(fl)
 	fl.StringArrayVar(&f.platforms, "platform", nil, "examine only this platform of an index (repeatable; never less than the policy requires)")
 	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format, text or json, optionally =PATH (repeatable; default text)")
 	fl.StringVar(&f.color, "color", "auto", "colour: auto, always or never")

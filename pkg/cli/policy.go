@@ -6,11 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ocigate/ocigate/pkg/policy"
 	"github.com/ocigate/ocigate/policies"
@@ -19,42 +19,65 @@ import (
 // defaultPolicy is looked for in the working directory.
 const defaultPolicy = "ocigate.yaml"
 
-// maxPolicy bounds what is read before the parser's own limit says no.
-const maxPolicy = 2 << 20
+// policyFlags are the flags that say which policies hold.
+type policyFlags struct {
+	policy  string
+	enforce []string
+	digest  string
+}
 
-// loader reads policies from files and from the binary.
-type loader struct{}
+func (f *policyFlags) register(fl *pflag.FlagSet) {
+	fl.StringVarP(&f.policy, "policy", "p", "", "the policy: a file, or a shipped one such as ocigate:baseline")
+	fl.StringArrayVar(&f.enforce, "enforce", nil, "a policy that stands above --policy, which can only tighten it (repeatable; OCIGATE_ENFORCE adds more)")
+	fl.StringVar(&f.digest, "policy-digest", "", "refuse to run unless the resolved policy has this digest (sha256:…)")
+}
 
-func (loader) Load(_ context.Context, reference string) ([]byte, error) {
-	if name, ok := strings.CutPrefix(reference, "ocigate:"); ok {
-		return policies.Read(name)
-	}
-	f, err := os.Open(reference)
+// loadPolicy loads the policy that the flags and the environment name.
+func (a *app) loadPolicy(ctx context.Context, f policyFlags) (*policy.Policy, error) {
+	req, err := a.policyRequest(f)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxPolicy))
+	p, err := policy.Load(ctx, req, loader{})
+	var parse *policy.ParseError
+	switch {
+	case errors.As(err, &parse):
+		return nil, err
+	case err != nil:
+		return nil, &hinted{fmt.Errorf("read %w", err),
+			"a policy is a path, or one that is shipped: " + shipped + strings.Join(policies.Names(), ", "+shipped)}
+	}
+	digest := f.digest
+	if digest == "" {
+		digest = a.env.Get("OCIGATE_POLICY_DIGEST")
+	}
+	if digest != "" && digest != p.Digest {
+		return nil, &hinted{fmt.Errorf("the policy's digest is %s, not %s", p.Digest, digest),
+			"somebody changed the policy or a file that it names; `ocigate policy explain` shows what it resolves to"}
+	}
+	return p, nil
 }
 
-func (a *app) loadPolicy(ctx context.Context, reference string) (*policy.Policy, error) {
-	if reference == "" {
-		reference = a.env.Get("OCIGATE_POLICY")
+func (a *app) policyRequest(f policyFlags) (policy.Request, error) {
+	req := policy.Request{Policy: f.policy}
+	for _, e := range f.enforce {
+		req.Enforce = append(req.Enforce, policy.Enforced{Reference: e, SetBy: "--enforce"})
 	}
-	if reference == "" {
+	// The variable adds to the flag: neither takes away what the other demands.
+	for _, e := range strings.Fields(a.env.Get("OCIGATE_ENFORCE")) {
+		req.Enforce = append(req.Enforce, policy.Enforced{Reference: e, SetBy: "OCIGATE_ENFORCE"})
+	}
+	if req.Policy == "" {
+		req.Policy = a.env.Get("OCIGATE_POLICY")
+	}
+	if req.Policy == "" {
 		if _, err := os.Stat(defaultPolicy); err != nil {
-			return nil, &hinted{errors.New("no policy: --policy is not given, OCIGATE_POLICY is not set, and there is no ocigate.yaml here"),
+			return req, &hinted{errors.New("no policy: --policy is not given, OCIGATE_POLICY is not set, and there is no ocigate.yaml here"),
 				"write one, or start with --policy ocigate:baseline"}
 		}
-		reference = defaultPolicy
+		req.Policy = defaultPolicy
 	}
-	p, err := policy.Load(ctx, reference, loader{})
-	var parse *policy.ParseError
-	if err != nil && !errors.As(err, &parse) {
-		return nil, &hinted{fmt.Errorf("read %w", err),
-			"--policy takes a path, or one that is shipped: ocigate:" + strings.Join(policies.Names(), ", ocigate:")}
-	}
-	return p, err
+	return req, nil
 }
 
 func (a *app) policyCommand() *cobra.Command {
@@ -74,7 +97,7 @@ func (a *app) policyCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var errs []error
 			for _, file := range args {
-				p, err := a.loadPolicy(cmd.Context(), file)
+				p, err := a.loadPolicy(cmd.Context(), policyFlags{policy: file})
 				if err != nil {
 					errs = append(errs, err)
 					continue

@@ -4,21 +4,344 @@ package policy
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
-// Loader fetches the bytes of a policy by reference: a path, "ocigate:baseline".
-// Which references exist is the loader's business; this package does no I/O.
-type Loader interface {
-	Load(ctx context.Context, reference string) (data []byte, err error)
+// Request names the policies that are to hold.
+type Request struct {
+	// Policy is the reference of the policy.
+	Policy string
+	// Enforce are the policies that stand above it, which it can only tighten.
+	Enforce []Enforced
 }
 
-// Load fetches a policy and parses it. An error of the loader is wrapped; one of
-// the policy is a *ParseError.
-func Load(ctx context.Context, reference string, l Loader) (*Policy, error) {
-	data, err := l.Load(ctx, reference)
-	if err != nil {
-		return nil, fmt.Errorf("policy %s: %w", escape(reference), err)
+// Enforced is a policy that stands above others.
+type Enforced struct {
+	Reference string
+	// SetBy says who set it: "--enforce", "OCIGATE_ENFORCE".
+	SetBy string
+}
+
+// Document is the bytes of a policy and the way to the files that it names.
+type Document struct {
+	// Source is how diagnostics and the verdict name the document.
+	Source string
+	Data   []byte
+	// Open reads a file beneath the document's directory; links must not lead out of
+	// it. Nil: the document can name no files.
+	Open func(ctx context.Context, path string) ([]byte, error)
+
+	level int
+}
+
+// Loader fetches policies by reference: a path, "ocigate:baseline", an OCI artifact.
+// Which references exist is the loader's business; this package does no I/O.
+type Loader interface {
+	// Load fetches a document. from is the document that names it, nil for one that
+	// the caller names: only that may lie outside of a directory.
+	Load(ctx context.Context, reference string, from *Document) (*Document, error)
+}
+
+const (
+	// maxDepth and maxDocuments bound what `extends` leads to.
+	maxDepth     = 8
+	maxDocuments = 64
+	// maxVariants bounds the combinations of per-image sections.
+	maxVariants = 256
+)
+
+// Load fetches a policy and everything that it extends or names, composes it with
+// the enforced policies, and checks the whole. An error of the loader is wrapped;
+// mistakes in the documents are a *ParseError with all of them.
+func Load(ctx context.Context, req Request, l Loader) (*Policy, error) {
+	c := &composer{ctx: ctx, loader: l, sources: map[*yaml.Node]*Document{}, read: map[string]bool{}}
+	levels := make([]*level, 0, len(req.Enforce)+1)
+	for _, e := range req.Enforce {
+		lv, err := c.level(e.Reference, len(levels), false)
+		if err != nil {
+			return nil, err
+		}
+		lv.setBy, lv.enforced = e.SetBy, true
+		levels = append(levels, lv)
 	}
-	return Parse(reference, data)
+	lv, err := c.level(req.Policy, len(levels), len(levels) > 0)
+	if err != nil {
+		return nil, err
+	}
+	levels = append(levels, lv)
+	if err := c.failed(); err != nil {
+		return nil, err
+	}
+	for _, lv := range levels[:len(levels)-1] {
+		// Each enforced policy must be whole by itself: what stands below adds nothing to it.
+		c.whole(lv.documents[0], lv.root)
+	}
+	if err := c.failed(); err != nil {
+		return nil, err
+	}
+	return c.variants(levels)
+}
+
+// composer resolves the documents of one policy.
+type composer struct {
+	ctx         context.Context
+	loader      Loader
+	sources     map[*yaml.Node]*Document
+	diagnostics []Diagnostic
+	documents   int
+	// read are the files that a document named and that were read, by document and path.
+	read map[string]bool
+	// manifest are the lines of the resolved policy's digest.
+	manifest []string
+}
+
+// level is one of the policies of a Request with what it extends.
+type level struct {
+	// documents are the policy first, then what it extends.
+	documents []*Document
+	root      *yaml.Node
+	sections  []section
+	enforced  bool
+	setBy     string
+}
+
+func (c *composer) failed() error {
+	if len(c.diagnostics) == 0 {
+		return nil
+	}
+	return &ParseError{Diagnostics: sortDiagnostics(c.diagnostics)}
+}
+
+// level loads a policy and what it extends. below says that it stands below
+// enforced ones.
+func (c *composer) level(reference string, n int, below bool) (*level, error) {
+	lv := &level{}
+	root, sections, err := c.resolve(reference, nil, n, below, lv, nil)
+	if err != nil {
+		return nil, err
+	}
+	lv.root, lv.sections = root, sections
+	return lv, nil
+}
+
+// resolve returns the document merged onto everything that it extends, without its
+// sections. The node is nil where a diagnostic says why.
+func (c *composer) resolve(reference string, from *Document, n int, below bool, lv *level, chain []string) (*yaml.Node, []section, error) {
+	if c.documents++; c.documents > maxDocuments {
+		return nil, nil, fmt.Errorf("policy %s: more than %d documents", escape(reference), maxDocuments)
+	}
+	d, err := c.loader.Load(c.ctx, reference, from)
+	if err != nil {
+		return nil, nil, fmt.Errorf("policy %s: %w", escape(reference), err)
+	}
+	d.level = n
+	for _, s := range chain {
+		if s == d.Source {
+			return nil, nil, fmt.Errorf("policy %s: it extends itself by way of %s", escape(d.Source), escape(strings.Join(chain, ", ")))
+		}
+	}
+	if len(chain) >= maxDepth {
+		return nil, nil, fmt.Errorf("policy %s: extends more than %d deep", escape(d.Source), maxDepth)
+	}
+	lv.documents = append(lv.documents, d)
+	c.manifest = append(c.manifest, fmt.Sprintf("%d %x", n, sha256.Sum256(d.Data)))
+	root, err := c.document(d, below)
+	if err != nil || root == nil {
+		return nil, nil, err
+	}
+	body, sections := splitSections(root)
+	merged := &yaml.Node{}
+	for _, parent := range items(child(root, "extends")) {
+		base, inherited, err := c.resolve(parent.Value, d, n, below, lv, append(chain, d.Source))
+		if err != nil {
+			return nil, nil, err
+		}
+		if base == nil {
+			continue
+		}
+		merged = c.merge(merged, base)
+		sections = append(sections, inherited...)
+	}
+	return c.merge(merged, body), sections, nil
+}
+
+// document parses one document by itself, and adds the waivers of the files that it names.
+func (c *composer) document(d *Document, below bool) (*yaml.Node, error) {
+	p := newParser(d)
+	root := p.readDocument()
+	if root != nil {
+		p.fragment = below || child(root, "extends") != nil || child(root, "images") != nil
+		p.parse(root)
+		c.adopt(root, d)
+	}
+	c.diagnostics = append(c.diagnostics, p.diagnostics...)
+	if root == nil || len(p.diagnostics) > 0 {
+		return nil, nil
+	}
+	return root, c.waiverFiles(d, root)
+}
+
+// adopt records which document a tree stands in.
+func (c *composer) adopt(n *yaml.Node, d *Document) {
+	c.sources[n] = d
+	for _, child := range n.Content {
+		c.adopt(child, d)
+	}
+}
+
+// whole parses a resolved tree with all checks.
+func (c *composer) whole(d *Document, root *yaml.Node) *parser {
+	p := newParser(d)
+	p.sources = c.sources
+	p.parse(root)
+	c.diagnostics = append(c.diagnostics, p.diagnostics...)
+	return p
+}
+
+// variants makes a policy of every combination of sections.
+func (c *composer) variants(levels []*level) (*Policy, error) {
+	own := levels[len(levels)-1]
+	combos := [][]int{nil}
+	for _, lv := range levels {
+		var next [][]int
+		for _, combo := range combos {
+			for i := range len(lv.sections) + 1 {
+				next = append(next, append(append([]int{}, combo...), i))
+			}
+		}
+		if combos = next; len(combos) > maxVariants {
+			return nil, fmt.Errorf("policy %s: more than %d combinations of per-image sections", escape(own.documents[0].Source), maxVariants)
+		}
+	}
+	var main *Policy
+	variants := map[string]*Policy{}
+	for _, combo := range combos {
+		pol := c.variant(levels, combo)
+		if main == nil {
+			main = pol // the first combination has no section
+		}
+		variants[fmt.Sprint(combo)] = pol
+	}
+	if err := c.failed(); err != nil {
+		return nil, err
+	}
+	for _, v := range variants {
+		if err := c.readFiles(v); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.failed(); err != nil {
+		return nil, err
+	}
+	main.variants = variants
+	for _, lv := range levels {
+		var globs [][]string
+		for _, s := range lv.sections {
+			globs = append(globs, s.match)
+		}
+		main.sections = append(main.sections, globs)
+	}
+	c.identify(variants, levels)
+	return main, nil
+}
+
+// variant composes one section of each level, or none (0).
+func (c *composer) variant(levels []*level, combo []int) *Policy {
+	own := levels[len(levels)-1]
+	p := newParser(own.documents[0])
+	p.sources = c.sources
+	var root *yaml.Node
+	for i, lv := range levels {
+		tree := lv.root
+		if n := combo[i]; n > 0 {
+			tree = c.merge(tree, lv.sections[n-1].body)
+		}
+		if root == nil {
+			root = tree
+			continue
+		}
+		p.tightens(p.documentKeys(), "", root, tree)
+		root = c.merge(root, tree)
+	}
+	if len(p.diagnostics) == 0 {
+		p.parse(root)
+	}
+	c.diagnostics = append(c.diagnostics, p.diagnostics...)
+	p.policy.tree = &resolved{root: root, sources: c.sources, section: combo}
+	p.policy.named = p.files
+	return p.policy
+}
+
+// resolved is the tree that a policy was read from.
+type resolved struct {
+	root    *yaml.Node
+	sources map[*yaml.Node]*Document
+	section []int
+}
+
+// readFiles reads the files that a policy names.
+func (c *composer) readFiles(p *Policy) error {
+	for _, f := range p.named {
+		if f.Data != nil {
+			continue
+		}
+		data, err := c.readFile(f.document, f.Path)
+		if err != nil {
+			if c.ctx.Err() != nil {
+				return c.ctx.Err()
+			}
+			c.diagnostics = append(c.diagnostics, Diagnostic{
+				File: f.position.file, Position: f.position.Position,
+				Message: fmt.Sprintf("the file %s cannot be read: %s", quote(f.Path), escape(err.Error())),
+				Hint:    "files that a policy names lie beneath its own directory",
+			})
+			continue
+		}
+		f.Data, f.Digest = data, fmt.Sprintf("sha256:%x", sha256.Sum256(data))
+	}
+	return nil
+}
+
+func (c *composer) readFile(d *Document, path string) ([]byte, error) {
+	if d.Open == nil {
+		return nil, errors.New("this policy can name no files")
+	}
+	data, err := d.Open(c.ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if data == nil {
+		data = []byte{}
+	}
+	if key := fmt.Sprintf("%d %s %q", d.level, d.Source, path); !c.read[key] {
+		c.read[key] = true
+		c.manifest = append(c.manifest, fmt.Sprintf("%d %q %x", d.level, path, sha256.Sum256(data)))
+	}
+	return data, nil
+}
+
+// identify sets names and digests, the same for all variants.
+func (c *composer) identify(variants map[string]*Policy, levels []*level) {
+	own := levels[len(levels)-1].documents[0]
+	digest := fmt.Sprintf("sha256:%x", sha256.Sum256(own.Data))
+	if len(c.manifest) > 1 {
+		digest = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(strings.Join(c.manifest, "\n")+"\n")))
+	}
+	var refs []DocumentRef
+	for _, lv := range levels {
+		d := lv.documents[0]
+		ref := DocumentRef{Source: d.Source, Digest: fmt.Sprintf("sha256:%x", sha256.Sum256(d.Data)), Enforced: lv.enforced, SetBy: lv.setBy}
+		if n := child(lv.root, "name"); n != nil {
+			ref.Name = n.Value
+		}
+		refs = append(refs, ref)
+	}
+	for _, p := range variants {
+		p.Digest, p.Documents = digest, refs
+	}
 }

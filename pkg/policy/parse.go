@@ -4,9 +4,8 @@ package policy
 
 import (
 	"bytes"
-	"crypto/sha256"
+	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -16,53 +15,67 @@ import (
 	"github.com/ocigate/ocigate/pkg/evidence"
 )
 
-// Parse reads a policy file. source is how diagnostics and the verdict name it. If
-// anything is wrong, the policy is nil and the error is a *ParseError with all
-// mistakes.
+// Parse reads a policy that is one document and names no files. source is how
+// diagnostics and the verdict name it. If anything is wrong, the policy is nil and
+// the error is a *ParseError with all mistakes. Use Load for policies that extend
+// others, name files, or stand below enforced ones.
 func Parse(source string, data []byte) (*Policy, error) {
-	p := &parser{
-		policy: &Policy{
-			Source:    source,
-			Digest:    fmt.Sprintf("sha256:%x", sha256.Sum256(data)),
-			Platforms: Platforms{All: true},
-			Database:  Database{MaxAge: DefaultDatabaseMaxAge},
-		},
-		rules:   map[string]ruleRef{},
-		waivers: map[string]Position{},
-	}
-	p.parse(data)
-	if len(p.diagnostics) == 0 {
-		return p.policy, nil
-	}
-	for i := range p.diagnostics {
-		p.diagnostics[i].File = source
-	}
-	return nil, &ParseError{Diagnostics: sortDiagnostics(p.diagnostics)}
+	return Load(context.Background(), Request{Policy: source}, onlyDocument{source, data})
 }
 
-func (p *parser) parse(data []byte) {
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+// onlyDocument is a Loader that has nothing else.
+type onlyDocument struct {
+	source string
+	data   []byte
+}
+
+func (o onlyDocument) Load(_ context.Context, reference string, from *Document) (*Document, error) {
+	if from != nil {
+		return nil, errors.New("other policies cannot be read here")
+	}
+	return &Document{Source: reference, Data: o.data}, nil
+}
+
+// read decodes one document and checks what can be checked without others. The
+// node is nil where it is no mapping.
+func (p *parser) readDocument() *yaml.Node {
+	data := bytes.TrimPrefix(p.document.Data, []byte("\ufeff"))
 	if d := checkText(data); d != nil {
+		d.File = p.document.Source
 		p.diagnostics = append(p.diagnostics, *d)
-		return
+		return nil
 	}
 	first, second, err := decode(data)
 	if errors.Is(err, io.EOF) {
-		p.report(Position{1, 1}, "", "a policy needs version, name and rules", "the file is empty")
-		return
+		p.report(p.start(), "", "a policy needs version, name and rules", "the file is empty")
+		return nil
 	}
 	if err != nil {
-		p.diagnostics = append(p.diagnostics, syntaxError(data, err))
+		d := syntaxError(data, err)
+		d.File = p.document.Source
+		p.diagnostics = append(p.diagnostics, d)
 	}
 	if first == nil || !p.isPolicy(first) {
-		return
+		return nil
 	}
 	if second != nil {
-		p.report(position(second), "", "one file is one policy", "a second YAML document begins here")
+		p.report(p.place(second), "", "one file is one policy", "a second YAML document begins here")
 	}
-	root := value{node: first.Content[0], at: position(first.Content[0])}
-	p.hygiene(root.node, 0)
-	p.document(root)
+	root := first.Content[0]
+	p.hygiene(root, 0)
+	if root.Kind != yaml.MappingNode {
+		p.wrongType(value{node: root, at: p.place(root)}, "a mapping", "")
+		return nil
+	}
+	return root
+}
+
+// parse reads a tree as a policy, and checks it as a whole unless it is a fragment.
+func (p *parser) parse(root *yaml.Node) {
+	p.documentValue(value{node: root, at: p.place(root)})
+	if p.fragment {
+		return
+	}
 	for _, check := range p.checks {
 		check()
 	}
@@ -73,10 +86,13 @@ func (p *parser) parse(data []byte) {
 func (p *parser) isPolicy(doc *yaml.Node) bool {
 	root := doc.Content[0]
 	if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
-		p.report(Position{1, 1}, "", "a policy needs version, name and rules", "the file is empty")
+		p.report(p.start(), "", "a policy needs version, name and rules", "the file is empty")
 		return false
 	}
 	keys := names(p.documentKeys())
+	if p.waiversOnly {
+		keys = names(p.waiverFileKeys())
+	}
 	if root.Kind == yaml.MappingNode {
 		for i := 0; i < len(root.Content); i += 2 {
 			if slices.Contains(keys, root.Content[i].Value) {
@@ -84,31 +100,49 @@ func (p *parser) isPolicy(doc *yaml.Node) bool {
 			}
 		}
 	}
-	p.report(Position{1, 1}, "", "", "this is not an ocigate policy: at the top there is none of the keys %s", strings.Join(keys, ", "))
+	p.report(p.start(), "", "", "this is not an ocigate policy: at the top there is none of the keys %s", strings.Join(keys, ", "))
 	return false
 }
 
 func (p *parser) documentKeys() []key {
 	return []key{
-		{name: "version", required: true, read: p.version},
-		{name: "name", required: true, read: func(v value) { p.policy.Name, _ = p.line(v) }},
-		{name: "platforms", read: p.platforms},
-		{name: "database", read: p.database},
-		{name: "coverage", read: p.coverage},
-		{name: "unknown-severity", read: func(v value) {
-			// Any value at all is a decision about unknown; only its spelling is wrong.
-			p.unknown.said = true
-			_, p.policy.UnknownSeverityAccepted = p.enum(v, "accept")
-		}},
-		{name: "rules", read: p.ruleGroups},
-		{name: "waivers", read: func(v value) { p.list(v, p.waiver) }},
+		{name: "version", about: "The version of the policy language: 1.", required: true, tighten: free,
+			shape: shape{kind: shapeInteger, min: 1, max: 1}, read: p.version},
+		p.lineKey("name", "The policy's name, as reports show it.", &p.policy.Name, free).must(),
+		{name: "extends", about: "Policies that this one builds on: shipped ones (ocigate:baseline), files beneath this one's directory, or OCI artifacts by digest. Later ones and this file win.",
+			shape: listOf(shape{kind: shapeString}), tighten: free, read: func(v value) { p.strings(v, p.line) }},
+		p.platformsKey(),
+		p.databaseKey(),
+		p.coverageKey(),
+		p.unknownKey(),
+		p.feedsKey(),
+		p.rulesKey(),
+		p.waiversKey(),
+		p.waiverFilesKey(),
+		p.waiverLimitsKey(),
+		p.imagesKey(),
 	}
 }
 
-func (p *parser) document(root value) {
+func (p *parser) platformsKey() key {
+	return key{name: "platforms", about: "The platforms of an index that must be there and pass: all (the default) or a list.",
+		shape:   shape{kind: shapeOneOf, oneOf: []shape{{kind: shapeString, enum: []string{"all"}}, listOf(shape{kind: shapeString})}},
+		tighten: tightenPlatforms, read: p.platforms}
+}
+
+func (p *parser) unknownKey() key {
+	return key{name: "unknown-severity", about: "Write accept where failing rules say nothing about vulnerabilities of unknown severity, and that is meant.",
+		shape: shape{kind: shapeString, enum: []string{"accept"}}, tighten: free, read: func(v value) {
+			// Any value at all is a decision about unknown; only its spelling is wrong.
+			p.unknown.said = true
+			_, p.policy.UnknownSeverityAccepted = p.enum(v, "accept")
+		}}
+}
+
+func (p *parser) documentValue(root value) {
 	keys := p.documentKeys()
 	p.mapping(root, "", keys)
-	if !mentions(root.node, "rules", names(keys)) {
+	if !p.fragment && !mentions(root.node, "rules", names(keys)) {
 		p.report(root.at, "", "add rules:", "the policy has no rules, so it could never fail")
 	}
 	p.checks = append(p.checks, p.checkUnknownSeverity)
@@ -202,35 +236,4 @@ func ociArchitecture(s string) string {
 	default:
 		return ""
 	}
-}
-
-func (p *parser) database(v value) {
-	p.mapping(v, "write {max-age: 3d}", []key{
-		{name: "max-age", read: func(v value) {
-			if d, ok := p.duration(v); ok {
-				p.policy.Database.MaxAge = d
-			}
-		}},
-	})
-}
-
-func (p *parser) coverage(v value) {
-	c := &p.policy.Coverage
-	optional := func(into *bool) func(value) {
-		return func(v value) {
-			s, _ := p.enum(v, "required", "optional")
-			*into = s == "optional"
-		}
-	}
-	p.mapping(v, "write {os: required, packages: required}", []key{
-		{name: "os", read: optional(&c.OSOptional)},
-		{name: "packages", read: optional(&c.PackagesOptional)},
-		{name: "unreadable", read: func(v value) {
-			p.mapping(v, `write {accept: ["path/**"]}`, []key{
-				{name: "accept", required: true, read: func(v value) {
-					c.UnreadableAccept, _ = p.strings(v, p.glob)
-				}},
-			})
-		}},
-	})
 }

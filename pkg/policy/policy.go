@@ -25,7 +25,8 @@ type Policy struct {
 	Name string
 	// Source is where it was read: a path, or "ocigate:baseline".
 	Source string
-	// Digest is "sha256:…" of the document's bytes.
+	// Digest is "sha256:…" of the file, or, where the policy is resolved from several
+	// documents or names files, of the list that Manifest returns.
 	Digest string
 
 	Platforms Platforms
@@ -36,9 +37,43 @@ type Policy struct {
 	// changes no outcome; without it such a policy does not parse.
 	UnknownSeverityAccepted bool
 
-	// Rules are in the order of the file.
+	// Feeds are the files that findings are annotated from.
+	Feeds Feeds `json:",omitzero"`
+
+	// Rules are in the order of the file, those of enforced policies first.
 	Rules   []Rule
 	Waivers []Waiver
+	// WaiverLimits bound the waivers.
+	WaiverLimits WaiverLimits `json:",omitzero"`
+
+	// Documents are the policies that this one is resolved from, the enforced ones
+	// first and the one that was asked for last. What they extend is not listed.
+	Documents []DocumentRef `json:"-"`
+	// Sections are the globs of the per-image sections, by document.
+	sections [][][]string
+	// variants are the policies for images in sections, by the numbers of the sections.
+	variants map[string]*Policy
+	// tree is what the policy was read from, for Explain.
+	tree *resolved
+	// named are the files that it names.
+	named []*File
+}
+
+// DocumentRef names one of the documents that a policy is resolved from.
+type DocumentRef struct {
+	Name   string `json:"name"`
+	Source string `json:"source"`
+	// Digest is "sha256:…" of its bytes.
+	Digest string `json:"digest"`
+	// Enforced is true for one that nothing in the repository under judgement can
+	// loosen; SetBy says who set it: "--enforce", "OCIGATE_ENFORCE".
+	Enforced bool   `json:"enforced,omitempty"`
+	SetBy    string `json:"setBy,omitempty"`
+}
+
+// EnforcedLevel says whether the document at the index is an enforced one.
+func (p *Policy) EnforcedLevel(i int) bool {
+	return i >= 0 && i < len(p.Documents) && p.Documents[i].Enforced
 }
 
 // Position is a place in the policy file, counted from 1.
@@ -76,65 +111,48 @@ type Coverage struct {
 	UnreadableAccept []string
 }
 
-// Group is the section of `rules:` that a rule stands in.
-type Group string
-
-// The groups.
-const (
-	GroupVulnerabilities Group = "vulnerabilities"
-	GroupSecrets         Group = "secrets"
-	GroupConfig          Group = "config"
-	GroupReference       Group = "reference"
-)
-
 // Rule is one requirement. Exactly the field that Group names is set.
 type Rule struct {
-	ID          string
-	Group       Group
-	Title       string
-	Action      Action
+	ID     string
+	Group  Group
+	Title  string
+	Action Action
+	// From is the day from which Action holds; before it the rule only warns. Zero: always.
+	From        time.Time `json:",omitzero"`
 	Remediation string
-	Position    Position
+	// Source and Position are where the rule stands.
+	Source   string
+	Position Position
+	// Level is the index in Policy.Documents of the document that demands the rule
+	// first. Waivers and VEX documents of other levels do not count against an
+	// enforced rule.
+	Level int `json:",omitempty"`
 
-	Vulnerabilities *VulnerabilityRule
-	Secrets         *SecretRule
-	Config          *ConfigRule
-	Reference       *ReferenceRule
+	Vulnerabilities *VulnerabilityRule `json:",omitempty"`
+	Secrets         *SecretRule        `json:",omitempty"`
+	Base            *BaseRule          `json:",omitempty"`
+	Config          *ConfigRule        `json:",omitempty"`
+	Files           *FileRule          `json:",omitempty"`
+	Layers          *LayerRule         `json:",omitempty"`
+	Packages        *PackageRule       `json:",omitempty"`
+	Licences        *LicenceRule       `json:",omitempty"`
+	Reference       *ReferenceRule     `json:",omitempty"`
+	Runtime         *RuntimeRule       `json:",omitempty"`
+	Custom          *CustomRule        `json:",omitempty"`
 }
 
-// VulnerabilityRule selects vulnerabilities and says how many are tolerated. All
-// selectors must match.
-type VulnerabilityRule struct {
-	// Severities that the rule selects; never empty.
-	Severities []evidence.Severity
-	// Fixed selects by whether a fixed version exists; nil selects both.
-	Fixed *bool
-	// PackageTypes selects by evidence.Package.Type or Class ("os", "language",
-	// "alpine", "node-pkg"); empty selects all.
-	PackageTypes []string
-	// Max is the number of unwaived findings that is still a pass; default 0.
-	Max int
-}
+// File is a file that a document names, beneath the document's own directory.
+type File struct {
+	// Path as the document writes it, Source the document.
+	Path   string
+	Source string
+	// Level is the index in Policy.Documents of the document that names it.
+	Level  int    `json:",omitempty"`
+	Digest string `json:"-"`
+	Data   []byte `json:"-"`
 
-// SecretRule selects secrets and says how many are tolerated.
-type SecretRule struct {
-	// Severities that the rule selects; empty selects all.
-	Severities []evidence.Severity
-	// Max is the number of unwaived findings that is still a pass; default 0.
-	Max int
-}
-
-// ConfigRule is about the image configuration.
-type ConfigRule struct {
-	// UserNonRoot (`user: non-root`) demands that the container's user is not uid 0
-	// and its group not gid 0.
-	UserNonRoot bool
-}
-
-// ReferenceRule is about the reference under which the image is judged.
-type ReferenceRule struct {
-	// ForbiddenTags are globs; a reference without tag and digest counts as "latest".
-	ForbiddenTags []string
+	position place
+	document *Document
 }
 
 // Waiver is a time-boxed acceptance. At least one of Rule and Finding is set;
@@ -154,7 +172,11 @@ type Waiver struct {
 	Reason    string
 	Owner     string
 	Reference string
-	Position  Position
+	// Source and Position are where the waiver stands, Level the index in
+	// Policy.Documents of the document that holds it or names its file.
+	Source   string
+	Position Position
+	Level    int `json:",omitempty"`
 }
 
 // ExpiredAt says whether the waiver no longer holds at t.

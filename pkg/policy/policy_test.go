@@ -19,8 +19,15 @@ import (
 
 type loader map[string]string
 
-func (l loader) Load(_ context.Context, reference string) ([]byte, error) {
+func (l loader) Load(_ context.Context, reference string, _ *policy.Document) (*policy.Document, error) {
 	if data, ok := l[reference]; ok {
+		return &policy.Document{Source: reference, Data: []byte(data), Open: l.open}, nil
+	}
+	return nil, fs.ErrNotExist
+}
+
+func (l loader) open(_ context.Context, path string) ([]byte, error) {
+	if data, ok := l[path]; ok {
 		return []byte(data), nil
 	}
 	return nil, fs.ErrNotExist
@@ -28,15 +35,15 @@ func (l loader) Load(_ context.Context, reference string) ([]byte, error) {
 
 func TestLoad(t *testing.T) {
 	l := loader{"good": valid, "bad": "version: 1\n"}
-	p, err := policy.Load(t.Context(), "good", l)
+	p, err := policy.Load(t.Context(), policy.Request{Policy: "good"}, l)
 	if err != nil || p.Source != "good" || !p.Platforms.All || p.Database.MaxAge != policy.DefaultDatabaseMaxAge {
 		t.Errorf("got %+v, %v", p, err)
 	}
 	var parseError *policy.ParseError
-	if _, err := policy.Load(t.Context(), "bad", l); !errors.As(err, &parseError) || parseError.Diagnostics[0].File != "bad" {
+	if _, err := policy.Load(t.Context(), policy.Request{Policy: "bad"}, l); !errors.As(err, &parseError) || parseError.Diagnostics[0].File != "bad" {
 		t.Errorf("got %v", err)
 	}
-	if _, err := policy.Load(t.Context(), "none\x1b", l); !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "\x1b") {
+	if _, err := policy.Load(t.Context(), policy.Request{Policy: "none\x1b"}, l); !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "\x1b") {
 		t.Errorf("got %q", err)
 	}
 }

@@ -293,3 +293,28 @@ func (p *parser) glob(v value) (string, bool) {
 	}
 	return s, ok
 }
+
+// size reads a number of bytes: 0B, 500MiB, 1GB.
+func (p *parser) size(v value) (int64, bool) {
+	const want = "a size such as 500MiB, 2GB or 0B"
+	if !p.scalar(v, want) {
+		return 0, false
+	}
+	s := v.node.Value
+	digits := strings.TrimRight(s, "BkKMGi")
+	factor, ok := units[s[len(digits):]]
+	if !ok || s == digits || !isDecimal(digits) || len(digits) > 1 && digits[0] == '0' {
+		hint := ""
+		if isDecimal(s) {
+			hint = "did you mean " + quoteless(s) + "MiB?"
+		}
+		p.fault(v, hint, "must be %s, not %s", want, quote(s))
+		return 0, false
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || float64(n)*factor > 1<<50 {
+		p.fault(v, "", "must be at most 1048576GiB")
+		return 0, false
+	}
+	return n * int64(factor), true
+}

@@ -3,41 +3,80 @@
 package policy
 
 import (
+	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
+
+	"go.yaml.in/yaml/v3"
 )
 
-func (p *parser) waiver(v value) {
-	w := &Waiver{Position: v.at}
-	// What was written, correct or not: a faulty rule or finding is reported as
-	// such, not as a waiver that names neither.
-	var rule, pkg, path value
-	scoped := false
-	into := func(s *string, read func(value) (string, bool)) func(value) {
-		return func(v value) { *s, _ = read(v) }
-	}
-	ok := p.mapping(v, `begin each waiver with "- id:"`, []key{
-		{name: "id", required: true, read: func(v value) { w.ID = p.waiverID(v) }},
-		{name: "rule", read: func(v value) { rule, scoped = v, true; w.Rule, _ = p.line(v) }},
-		{name: "finding", read: func(v value) { scoped = true; w.Finding, _ = p.findingID(v) }},
-		{name: "package", read: func(v value) { pkg = v; w.Package, _ = p.packageName(v) }},
-		{name: "path", read: func(v value) { path = v; w.Path, _ = p.glob(v) }},
-		{name: "until", required: true, read: func(v value) { w.Until, _ = p.date(v) }},
-		{name: "reason", required: true, read: into(&w.Reason, p.text)},
-		{name: "owner", required: true, read: into(&w.Owner, p.line)},
-		{name: "reference", read: into(&w.Reference, p.line)},
+// WaiverLimits bound the waivers of a policy.
+type WaiverLimits struct {
+	// MaxHorizon is how far after the effective time a waiver may end; 0 is any.
+	MaxHorizon time.Duration
+}
+
+func (p *parser) waiversKey() key {
+	return key{name: "waivers", about: "Time-boxed acceptances.", tighten: free,
+		shape: listOf(shape{kind: shapeMapping, keys: p.waiverKeys(&Waiver{}, &waiverParts{})}),
+		read:  func(v value) { p.list(v, p.waiver) }}
+}
+
+func (p *parser) waiverFilesKey() key {
+	return key{name: "waiver-files", about: "Files with more waivers, beneath the policy's directory.", tighten: free,
+		shape: listOf(shape{kind: shapeString}), read: func(v value) { p.strings(v, p.path) }}
+}
+
+func (p *parser) waiverLimitsKey() key {
+	return p.mappingKey("waiver-limits", "What bounds the waivers.", "write {max-horizon: 90d}", []key{
+		p.durationKey("max-horizon", "How far ahead a waiver may end; default any.", &p.policy.WaiverLimits.MaxHorizon, lower),
 	})
+}
+
+// waiverParts is what was written, correct or not: a faulty rule or finding is
+// reported as such, not as a waiver that names neither.
+type waiverParts struct {
+	rule, pkg, path value
+	scoped          bool
+}
+
+func (p *parser) waiverKeys(w *Waiver, parts *waiverParts) []key {
+	line := shape{kind: shapeString}
+	return []key{
+		{name: "id", about: "The waiver's name in reports.", required: true, shape: shape{kind: shapeString, pattern: namePattern},
+			read: func(v value) { w.ID = p.waiverID(v) }},
+		{name: "rule", about: "The id of the rule that is waived.", shape: line,
+			read: func(v value) { parts.rule, parts.scoped = v, true; w.Rule, _ = p.line(v) }},
+		{name: "finding", about: "The id of the finding that is waived.", shape: line,
+			read: func(v value) { parts.scoped = true; w.Finding, _ = p.findingID(v) }},
+		{name: "package", about: "Only in this package: a name, or a package URL without version.", shape: line,
+			read: func(v value) { parts.pkg = v; w.Package, _ = p.packageName(v) }},
+		{name: "path", about: "Only at paths that match this glob.", shape: line,
+			read: func(v value) { parts.path = v; w.Path, _ = p.glob(v) }},
+		p.dateKey("until", "The last day, inclusive, in UTC.", &w.Until, nil).must(),
+		p.textKey("reason", "Why the risk is accepted.", &w.Reason, nil).must(),
+		p.lineKey("owner", "Who answers for it.", &w.Owner, nil).must(),
+		p.lineKey("reference", "A ticket or document.", &w.Reference, nil),
+	}
+}
+
+func (p *parser) waiver(v value) {
+	w := &Waiver{Position: v.at.Position, Source: v.at.file, Level: p.source(v.node).level}
+	parts := &waiverParts{}
+	ok := p.mapping(v, `begin each waiver with "- id:"`, p.waiverKeys(w, parts))
 	if !ok {
 		return
 	}
-	if !scoped && len(v.node.Content) > 0 {
+	if !parts.scoped && len(v.node.Content) > 0 {
 		p.fault(v, "", "names neither a rule nor a finding; it needs at least one")
 	}
 	if w.Rule != "" {
 		// Rules may stand below the waivers.
-		p.checks = append(p.checks, func() { p.checkWaivedRule(w.Rule, rule, pkg, path) })
+		p.checks = append(p.checks, func() { p.checkWaivedRule(w.Rule, parts.rule, parts.pkg, parts.path) })
 	}
 	p.policy.Waivers = append(p.policy.Waivers, *w)
 }
@@ -48,7 +87,7 @@ func (p *parser) waiverID(v value) string {
 		return ""
 	}
 	if first, ok := p.waivers[id]; ok {
-		p.fault(v, "", "%s is taken by the waiver at %d:%d", quote(id), first.Line, first.Column)
+		p.fault(v, "", "%s is taken by the waiver at %s", quote(id), first.seenFrom(v.at))
 		return ""
 	}
 	p.waivers[id] = v.at
@@ -106,7 +145,7 @@ func (p *parser) packageName(v value) (string, bool) {
 
 // checkWaivedRule checks that the rule exists, can be waived, and has what the
 // waiver's other selectors look at: a waiver that can match nothing is a mistake.
-func (p *parser) checkWaivedRule(id string, rule, pkg, path value) {
+func (p *parser) checkWaivedRule(id string, rule, pkg, at value) {
 	ref, ok := p.rules[id]
 	switch {
 	case slices.Contains(BuiltinRules(), id):
@@ -119,7 +158,53 @@ func (p *parser) checkWaivedRule(id string, rule, pkg, path value) {
 	if pkg.node != nil && ref.group != GroupVulnerabilities {
 		p.fault(pkg, "", "selects nothing: rule %s is about %s, not packages", quote(id), ref.group)
 	}
-	if path.node != nil && (ref.group == GroupConfig || ref.group == GroupReference) {
-		p.fault(path, "", "selects nothing: rule %s is about the image's %s, not files", quote(id), ref.group)
+	if at.node != nil && (ref.group == GroupConfig || ref.group == GroupReference) {
+		p.fault(at, "", "selects nothing: rule %s is about the image's %s, not files", quote(id), ref.group)
+	}
+}
+
+// waiverFiles adds the waivers of the files that a document names to the document's own.
+func (c *composer) waiverFiles(d *Document, root *yaml.Node) error {
+	for _, n := range items(child(root, "waiver-files")) {
+		data, err := c.readFile(d, n.Value)
+		if err != nil {
+			if c.ctx.Err() != nil {
+				return c.ctx.Err()
+			}
+			c.diagnostics = append(c.diagnostics, Diagnostic{
+				File: d.Source, Position: Position{n.Line, n.Column}, Path: "waiver-files",
+				Message: fmt.Sprintf("the file %s cannot be read: %s", quote(n.Value), escape(err.Error())),
+			})
+			continue
+		}
+		file := &Document{Source: path.Join(path.Dir(d.Source), n.Value), Data: data, level: d.level}
+		p := newParser(file)
+		p.fragment, p.waiversOnly = true, true
+		list := p.readDocument()
+		if list != nil {
+			p.mapping(value{node: list, at: p.place(list)}, "", p.waiverFileKeys())
+			c.adopt(list, file)
+		}
+		c.diagnostics = append(c.diagnostics, p.diagnostics...)
+		if list == nil || len(p.diagnostics) > 0 {
+			continue
+		}
+		own := child(root, "waivers")
+		if own == nil {
+			key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "waivers", Line: n.Line, Column: n.Column}
+			own = &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Line: n.Line, Column: n.Column}
+			c.sources[key], c.sources[own] = d, d
+			root.Content = append(root.Content, key, own)
+		}
+		own.Content = append(own.Content, items(child(list, "waivers"))...)
+	}
+	return nil
+}
+
+// waiverFileKeys are those of a file of waivers.
+func (p *parser) waiverFileKeys() []key {
+	return []key{
+		{name: "version", required: true, shape: shape{kind: shapeInteger, min: 1, max: 1}, read: p.version},
+		p.waiversKey().must(),
 	}
 }

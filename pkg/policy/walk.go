@@ -15,26 +15,84 @@ type parser struct {
 	diagnostics []Diagnostic
 	policy      *Policy
 
+	// document is where nodes come from that sources does not list: a policy that is
+	// one file needs no list.
+	document *Document
+	sources  map[*yaml.Node]*Document
+	// fragment reads a document that something else completes: its rules may patch
+	// others, so that keys may be missing and ids unknown. lenient is set inside of
+	// such rules.
+	fragment, lenient bool
+	// waiversOnly is set for a file of waivers, which is no policy.
+	waiversOnly bool
+
 	// rules and waivers are the ids so far, those of faulty rules included, so that
 	// one mistake does not cause another message.
 	rules   map[string]ruleRef
-	waivers map[string]Position
+	waivers map[string]place
+	// files are the files that the document names, to be read by Load.
+	files []*File
 	// checks compare places with each other and run when all have been read.
 	checks []func()
 
 	unknown unknownSeverity
 }
 
+func newParser(d *Document) *parser {
+	return &parser{
+		policy: &Policy{
+			Source:    d.Source,
+			Platforms: Platforms{All: true},
+			Database:  Database{MaxAge: DefaultDatabaseMaxAge},
+		},
+		document: d,
+		rules:    map[string]ruleRef{},
+		waivers:  map[string]place{},
+	}
+}
+
 type ruleRef struct {
 	group    Group
-	position Position
+	position place
 }
+
+// place is a position in one of the documents.
+type place struct {
+	Position
+	file string
+}
+
+func (pl place) String() string {
+	return fmt.Sprintf("%s:%d:%d", escape(pl.file), pl.Line, pl.Column)
+}
+
+// seenFrom is the place as a diagnostic at another one names it: the file only where it differs.
+func (pl place) seenFrom(other place) string {
+	if pl.file == other.file {
+		return fmt.Sprintf("%d:%d", pl.Line, pl.Column)
+	}
+	return pl.String()
+}
+
+// source is the document that a node stands in.
+func (p *parser) source(n *yaml.Node) *Document {
+	if d, ok := p.sources[n]; ok {
+		return d
+	}
+	return p.document
+}
+
+func (p *parser) place(n *yaml.Node) place {
+	return place{Position{n.Line, n.Column}, p.source(n).Source}
+}
+
+func (p *parser) start() place { return place{Position{1, 1}, p.document.Source} }
 
 // value is a node and what is needed to talk about it.
 type value struct {
 	node *yaml.Node
 	path string
-	at   Position
+	at   place
 }
 
 // name is the last element of the path: "severity", "severity[1]".
@@ -46,25 +104,23 @@ func (v value) isNull() bool {
 	return v.node.Kind == yaml.ScalarNode && v.node.Tag == "!!null"
 }
 
-func position(n *yaml.Node) Position { return Position{n.Line, n.Column} }
-
 // child makes the value that stands at key. A null that is not written out has no
 // place of its own, so it is shown at its key.
-func (v value) child(key, node *yaml.Node) value {
+func (p *parser) child(v value, key, node *yaml.Node) value {
 	path := key.Value
 	if v.path != "" {
 		path = v.path + "." + key.Value
 	}
-	c := value{node: node, path: path, at: position(node)}
+	c := value{node: node, path: path, at: p.place(node)}
 	if c.isNull() && node.Value == "" {
-		c.at = position(key)
+		c.at = p.place(key)
 	}
 	return c
 }
 
-func (p *parser) report(at Position, path, hint, format string, args ...any) {
+func (p *parser) report(at place, path, hint, format string, args ...any) {
 	p.diagnostics = append(p.diagnostics, Diagnostic{
-		Position: at, Path: path, Message: fmt.Sprintf(format, args...), Hint: hint,
+		File: at.file, Position: at.Position, Path: path, Message: fmt.Sprintf(format, args...), Hint: hint,
 	})
 }
 
@@ -116,28 +172,21 @@ func (p *parser) hygiene(n *yaml.Node, depth int) {
 	// The language itself is 5 levels deep.
 	const maxDepth = 20
 	if depth > maxDepth {
-		p.report(position(n), "", "", "nested more than %d levels deep", maxDepth)
+		p.report(p.place(n), "", "", "nested more than %d levels deep", maxDepth)
 		return
 	}
 	switch {
 	case n.Kind == yaml.AliasNode:
-		p.report(position(n), "", "write the value out, or quote a text that begins with *", "YAML aliases are not allowed")
+		p.report(p.place(n), "", "write the value out, or quote a text that begins with *", "YAML aliases are not allowed")
 	case n.Anchor != "":
-		p.report(position(n), "", "write the value out, or quote a text that begins with &", "YAML anchors are not allowed")
+		p.report(p.place(n), "", "write the value out, or quote a text that begins with &", "YAML anchors are not allowed")
 	}
 	if n.Style&yaml.TaggedStyle != 0 {
-		p.report(position(n), "", "leave the tag out, or quote a text that begins with !", "YAML tags are not allowed")
+		p.report(p.place(n), "", "leave the tag out, or quote a text that begins with !", "YAML tags are not allowed")
 	}
 	for _, c := range n.Content {
 		p.hygiene(c, depth+1)
 	}
-}
-
-// key is one key of a mapping in the policy language.
-type key struct {
-	name     string
-	required bool
-	read     func(value)
 }
 
 // mapping reads a mapping whose keys are known. It reports whether v is one.
@@ -150,39 +199,39 @@ func (p *parser) mapping(v value, hint string, keys []key) bool {
 		p.fault(v, "keys are "+keyNames(keys), "is empty")
 		return true
 	}
-	seen := map[string]Position{}
+	seen := map[string]place{}
 	for i := 0; i+1 < len(v.node.Content); i += 2 {
 		p.pair(v, v.node.Content[i], v.node.Content[i+1], keys, seen)
 	}
 	for _, k := range keys {
-		if _, ok := seen[k.name]; k.required && !ok {
+		if _, ok := seen[k.name]; k.required && !ok && (!p.lenient || k.name == "id") {
 			p.report(v.at, v.path, "", "required key %s is missing%s", quote(k.name), inPath(v.path))
 		}
 	}
 	return true
 }
 
-func (p *parser) pair(parent value, k, v *yaml.Node, keys []key, seen map[string]Position) {
+func (p *parser) pair(parent value, k, v *yaml.Node, keys []key, seen map[string]place) {
 	switch {
 	case k.Kind == yaml.AliasNode:
 		return
 	case k.Tag == "!!merge":
-		p.report(position(k), parent.path, "write the keys out", "YAML merge keys are not allowed")
+		p.report(p.place(k), parent.path, "write the keys out", "YAML merge keys are not allowed")
 		return
 	case k.Style&yaml.TaggedStyle != 0:
 		return // hygiene has refused it already
 	case k.Kind != yaml.ScalarNode || k.Tag != "!!str":
-		p.report(position(k), parent.path, "", "keys must be strings, and one%s is %s", inPath(parent.path), describeKey(k))
+		p.report(p.place(k), parent.path, "", "keys must be strings, and one%s is %s", inPath(parent.path), describeKey(k))
 		return
 	}
 	if first, ok := seen[k.Value]; ok && first.Line > 0 {
-		p.report(position(k), parent.path, "", "duplicate key%s, first at %d:%d", named(k.Value), first.Line, first.Column)
+		p.report(p.place(k), parent.path, "", "duplicate key%s, first at %s", named(k.Value), first.seenFrom(p.place(k)))
 		return
 	}
-	seen[k.Value] = position(k)
+	seen[k.Value] = p.place(k)
 	for _, known := range keys {
 		if known.name == k.Value {
-			known.read(parent.child(k, v))
+			known.read(p.child(parent, k, v))
 			return
 		}
 	}
@@ -192,9 +241,9 @@ func (p *parser) pair(parent value, k, v *yaml.Node, keys []key, seen map[string
 		hint = "keys are " + keyNames(keys)
 	} else if _, ok := seen[meant]; !ok {
 		// The reader is told of the misspelling; that the key is missing is the same mistake.
-		seen[meant] = Position{}
+		seen[meant] = place{}
 	}
-	p.report(position(k), parent.path, hint, "unknown key%s%s", named(k.Value), inPath(parent.path))
+	p.report(p.place(k), parent.path, hint, "unknown key%s%s", named(k.Value), inPath(parent.path))
 }
 
 // list reads a list that is not empty.
@@ -214,7 +263,7 @@ func (p *parser) list(v value, item func(value)) bool {
 		return false
 	}
 	for i, n := range v.node.Content {
-		c := value{node: n, path: v.path + "[" + strconv.Itoa(i) + "]", at: position(n)}
+		c := value{node: n, path: v.path + "[" + strconv.Itoa(i) + "]", at: p.place(n)}
 		item(c)
 	}
 	return true
@@ -238,6 +287,23 @@ func (p *parser) strings(v value, read func(value) (string, bool)) (list []strin
 		}
 	}) && ok
 	return list, ok
+}
+
+// pairs reads a mapping whose keys are not the language's: names of labels or feeds.
+func (p *parser) pairs(v value, read func(name string, v value)) {
+	if v.node.Kind != yaml.MappingNode {
+		p.wrongType(v, "a mapping", "")
+		return
+	}
+	if len(v.node.Content) == 0 {
+		p.fault(v, "leave it out, or name at least one", "is empty")
+	}
+	seen := map[string]place{}
+	for i := 0; i+1 < len(v.node.Content); i += 2 {
+		k := v.node.Content[i]
+		own := key{name: k.Value, read: func(v value) { read(k.Value, v) }}
+		p.pair(v, k, v.node.Content[i+1], []key{own}, seen)
+	}
 }
 
 // listHint shows a scalar as the list that was meant.

@@ -57,6 +57,11 @@ func Decide(in Input) Verdict {
 		v.Problems = append(v.Problems, evidence.Problem{Area: evidence.AreaScan, Message: "no effective time was given, so no age or end date can be judged"})
 	}
 	v.Policy = PolicyRef{Name: pol.Name, Source: pol.Source, Digest: pol.Digest}
+	for _, d := range pol.Documents {
+		if d.Enforced {
+			v.Policy.Enforced = append(v.Policy.Enforced, d)
+		}
+	}
 	v.Problems = append(v.Problems, missingPlatforms(pol.Platforms, in.Evidence, in.Problems)...)
 	if len(in.Evidence) == 0 && len(v.Problems) == 0 {
 		v.Problems = append(v.Problems, evidence.Problem{Area: evidence.AreaImage, What: in.Reference, Message: "no image was examined"})
@@ -82,6 +87,7 @@ type subject struct {
 }
 
 func decideSubject(pol *policy.Policy, ev evidence.Evidence, reference string, t time.Time, waivers *ledger) SubjectVerdict {
+	pol = pol.For(Names(ev.Subject, reference))
 	s := &subject{policy: pol, evidence: ev, reference: reference, time: t, waivers: waivers, gaps: map[string]Outcome{}}
 	sv := SubjectVerdict{Evidence: complete(ev), Outcomes: []Outcome{}}
 	for _, o := range s.builtins() {
@@ -110,6 +116,7 @@ func complete(ev evidence.Evidence) evidence.Evidence {
 	ev.Layers = append([]evidence.LayerFacts{}, ev.Layers...)
 	ev.Packages = append([]evidence.Package{}, ev.Packages...)
 	ev.Findings = append([]evidence.Finding{}, ev.Findings...)
+	ev.Files = append([]evidence.File{}, ev.Files...)
 	ev.Problems = append([]evidence.Problem{}, ev.Problems...)
 	ev.Coverage.Packages = maps.Clone(ev.Coverage.Packages)
 	if ev.Coverage.Packages == nil {

@@ -141,3 +141,37 @@ func tagOf(ref string) (tag string, byDigest bool) {
 func isHex(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789abcdef") == ""
 }
+
+// Names are the names under which an image is judged: where it is pushed to, what
+// it is called where it was read, and every tag that an archive gives it. A name
+// that is only a digest or an image id is none.
+func Names(sub evidence.Subject, reference string) []string {
+	var names []string
+	add := func(n string) {
+		if n != "" && !isImageID(n) && !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	add(sub.Destination)
+	add(sub.Name)
+	if archive(sub.Source) {
+		for _, t := range sub.Tags {
+			if strings.ContainsAny(t, ":/@") {
+				add(t)
+			}
+		}
+		return names
+	}
+	if sub.Name == "" {
+		if sub.Reference != "" {
+			reference = sub.Reference
+		}
+		add(withoutTransport(reference))
+	}
+	return names
+}
+
+func isImageID(ref string) bool {
+	hex := strings.TrimPrefix(ref, "sha256:")
+	return isHex(hex) && len(hex) >= 12
+}

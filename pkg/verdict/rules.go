@@ -17,6 +17,8 @@ type judgement struct {
 	examined   int
 	max        int
 	violations []Violation
+	// pending are violations in their grace period.
+	pending []Violation
 	// gaps are the reasons why there may be violations that nobody has seen.
 	gaps gaps
 	// undecided says that the rule could not be evaluated at all, and skip that it
@@ -34,11 +36,12 @@ type gaps struct {
 
 func (s *subject) decide(r policy.Rule) Outcome {
 	o := Outcome{
-		Rule: r.ID, Group: string(r.Group), Title: r.Title, Action: policy.ActionFail, Position: r.Position,
+		Rule: r.ID, Group: string(r.Group), Title: r.Title, Action: r.EffectiveAt(s.time), Source: r.Source, Position: r.Position,
 		Remediation: r.Remediation, Violations: []Violation{}, Waived: []Waived{}, Problems: []evidence.Problem{},
+		Enforced: s.policy.EnforcedLevel(r.Level),
 	}
-	if r.Action == policy.ActionWarn {
-		o.Action = policy.ActionWarn
+	if r.From.After(s.time) {
+		o.From = &r.From
 	}
 	var j judgement
 	switch {
@@ -48,22 +51,37 @@ func (s *subject) decide(r policy.Rule) Outcome {
 		j = s.secrets(*r.Secrets)
 	case r.Config != nil:
 		j = s.config(*r.Config)
+	case r.Base != nil:
+		j = s.base(*r.Base)
+	case r.Files != nil:
+		j = s.files(*r.Files)
+	case r.Layers != nil:
+		j = s.layers(*r.Layers)
+	case r.Packages != nil:
+		j = s.packages(*r.Packages)
+	case r.Licences != nil:
+		j = s.licences(*r.Licences)
 	case r.Reference != nil:
 		j = s.referenceRule(*r.Reference)
+	case r.Runtime != nil:
+		j = s.runtime(*r.Runtime)
+	case r.Custom != nil:
+		j = s.custom(r.ID, *r.Custom)
 	default:
 		j.undecided = fmt.Sprintf("a rule of the group %q is not understood by this version", r.Group)
 	}
-	return s.settle(o, j)
+	return s.settle(o, j, r.Level)
 }
 
 // settle turns a judgement into a result. A violation beyond what is tolerated is
 // certain and stays a failure whatever else is unknown; a pass is one only if
 // nothing is unknown.
-func (s *subject) settle(o Outcome, j judgement) Outcome {
+func (s *subject) settle(o Outcome, j judgement, level int) Outcome {
 	o.Examined, o.Max = j.examined, max(0, j.max)
 	o.Problems = append(o.Problems, j.gaps.problems...)
+	o.Pending = j.pending
 	for _, v := range j.violations {
-		if id, ok := s.waivers.waive(o.Rule, v); ok {
+		if id, ok := s.waivers.waive(s, o.Rule, level, v); ok {
 			o.Waived = append(o.Waived, Waived{Violation: v, Waiver: id})
 		} else {
 			o.Violations = append(o.Violations, v)

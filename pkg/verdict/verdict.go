@@ -63,6 +63,8 @@ type PolicyRef struct {
 	Name   string `json:"name"`
 	Source string `json:"source"`
 	Digest string `json:"digest"`
+	// Enforced are the policies that stand above it.
+	Enforced []policy.DocumentRef `json:"enforced,omitempty"`
 }
 
 // SubjectVerdict is the decision on one platform.
@@ -79,18 +81,26 @@ type Outcome struct {
 	// Rule is the id of the rule; built-in ones are "integrity", "limits",
 	// "database", "coverage.os", "coverage.packages", "coverage.files", "image",
 	// "platforms", "scan".
-	Rule     string          `json:"rule"`
-	Group    string          `json:"group"`
-	Title    string          `json:"title"`
-	Action   policy.Action   `json:"action"`
-	Result   Result          `json:"result"`
+	Rule   string        `json:"rule"`
+	Group  string        `json:"group"`
+	Title  string        `json:"title"`
+	Action policy.Action `json:"action"`
+	Result Result        `json:"result"`
+	// Source and Position are where the policy states the rule.
+	Source   string          `json:"source,omitempty"`
 	Position policy.Position `json:"position,omitzero"`
+	// From is the day from which a violation fails, where that is to come.
+	From *time.Time `json:"from,omitempty"`
+	// Enforced is true for a rule of an enforced policy.
+	Enforced bool `json:"enforced,omitempty"`
 	// Summary is one line that says why, with the numbers.
 	Summary     string `json:"summary"`
 	Remediation string `json:"remediation,omitempty"`
 	// Violations are not waived; Waived are. Both are complete.
 	Violations []Violation `json:"violations"`
 	Waived     []Waived    `json:"waived"`
+	// Pending are violations in their grace period: they do not count yet.
+	Pending []Violation `json:"pending,omitempty"`
 	// Problems are the reasons of an error.
 	Problems []evidence.Problem `json:"problems"`
 	// Examined counts the findings or facts that the rule looked at.
@@ -103,9 +113,33 @@ type Outcome struct {
 type Violation struct {
 	Message string            `json:"message"`
 	Finding *evidence.Finding `json:"finding,omitempty"`
+	// ID names the fact where there is no finding: the port, label, licence, class of
+	// file. With the path it tells violations of one rule apart.
+	ID string `json:"id,omitempty"`
+	// Package, Path and Layer are what the violation is about, where it is about one.
+	// Those of a finding are in the finding.
+	Package *evidence.Package `json:"package,omitempty"`
+	Path    string            `json:"path,omitempty"`
+	Layer   evidence.Layer    `json:"layer,omitzero"`
+	// Line is the line of the Dockerfile that is the cause; 0 where that is not known.
+	Line int `json:"line,omitempty"`
+	// Origin is "base" or "application", where the layer is known.
+	Origin Origin `json:"origin,omitempty"`
+	// Deadline is the first day on which it counts, for one that is in its grace period.
+	Deadline *time.Time `json:"deadline,omitempty"`
 	// Fix is the smallest action that removes it, or says that none is known.
 	Fix string `json:"fix,omitempty"`
 }
+
+// Origin says who answers for a layer.
+type Origin string
+
+// The origins. Base holds only for the layers of a base image whose lineage is
+// proven and which meets every failing base rule.
+const (
+	OriginBase        Origin = "base"
+	OriginApplication Origin = "application"
+)
 
 // Waived is a violation that a waiver accepts.
 type Waived struct {

@@ -24,10 +24,11 @@ func newLedger(ws []policy.Waiver, t time.Time) *ledger {
 
 // waive returns the id of the first waiver in the policy that holds and accepts v.
 // Every waiver that matches is counted, expired ones included.
-func (l *ledger) waive(rule string, v Violation) (string, bool) {
+func (l *ledger) waive(s *subject, rule string, level int, v Violation) (string, bool) {
 	id, ok := "", false
 	for i, w := range l.waivers {
-		if !waiverMatches(w, rule, v) {
+		// What is enforced is waived by its own document only.
+		if s.policy.EnforcedLevel(level) && w.Level != level || !waiverMatches(w, rule, v) {
 			continue
 		}
 		l.matches[i]++

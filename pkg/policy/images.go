@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"go.yaml.in/yaml/v3"
+)
+
+// section is a part of a policy for certain images only: what it says is laid over
+// the rest as a document over what it extends.
+type section struct {
+	match []string
+	body  *yaml.Node
+}
+
+// imagesKey reads the per-image sections. They are parsed as fragments here, and
+// as a whole once they are laid over the rest.
+func (p *parser) imagesKey() key {
+	matchKey := key{name: "match", about: "Globs of image names; of several sections the first that matches an image applies.", required: true,
+		shape: listOf(shape{kind: shapeString}), read: func(v value) { p.strings(v, p.referenceGlob) }}
+	return key{name: "images", about: "What holds for some images in place of, or besides, the rest: the first section that matches applies.", tighten: free,
+		shape: listOf(shape{kind: shapeMapping, keys: []key{matchKey}}),
+		read: func(v value) {
+			p.list(v, func(v value) {
+				own := newParser(p.source(v.node))
+				own.sources, own.fragment = p.sources, true
+				keys := append([]key{matchKey}, own.sectionKeys()...)
+				p.mapping(v, `begin each section with "- match:"`, keys)
+				p.diagnostics = append(p.diagnostics, own.diagnostics...)
+			})
+		}}
+}
+
+func (p *parser) sectionKeys() []key {
+	var keys []key
+	// imagesKey is left out by name and not by building it: it would build this again.
+	for _, k := range []key{p.platformsKey(), p.databaseKey(), p.coverageKey(), p.unknownKey(), p.rulesKey(), p.waiversKey()} {
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// splitSections takes the sections out of a document.
+func splitSections(root *yaml.Node) (*yaml.Node, []section) {
+	rest := *root
+	rest.Content = nil
+	var sections []section
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		if root.Content[i].Value != "images" {
+			rest.Content = append(rest.Content, root.Content[i], root.Content[i+1])
+			continue
+		}
+		for _, n := range items(root.Content[i+1]) {
+			s := section{body: &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: n.Line, Column: n.Column}}
+			for j := 0; j+1 < len(n.Content); j += 2 {
+				if n.Content[j].Value != "match" {
+					s.body.Content = append(s.body.Content, n.Content[j], n.Content[j+1])
+					continue
+				}
+				for _, glob := range items(n.Content[j+1]) {
+					s.match = append(s.match, glob.Value)
+				}
+			}
+			sections = append(sections, s)
+		}
+	}
+	return &rest, sections
+}
+
+// For is the policy for an image that is known by the given names: the per-image
+// sections that match it are laid over the rest. A section matches if each name is
+// matched by one of its globs; of an image without a name nothing is known, and no
+// section matches.
+func (p *Policy) For(names []string) *Policy {
+	if p == nil || len(p.variants) == 0 {
+		return p
+	}
+	combo := make([]int, len(p.sections))
+	for i, sections := range p.sections {
+		for j, globs := range sections {
+			if len(names) > 0 && !slices.ContainsFunc(names, func(n string) bool { return !matchesAny(globs, n) }) {
+				combo[i] = j + 1
+				break
+			}
+		}
+	}
+	if v, ok := p.variants[fmt.Sprint(combo)]; ok {
+		return v
+	}
+	return p
+}
+
+func matchesAny(globs []string, name string) bool {
+	return slices.ContainsFunc(globs, func(g string) bool { return MatchReference(g, name) })
+}
+
+// MatchReference says whether a glob matches an image name. Both may be short as
+// Docker's are: "alpine" is docker.io/library/alpine. A glob without tag and digest
+// matches every tag; one with a tag matches a name of that tag whatever its digest.
+func MatchReference(glob, name string) bool {
+	glob, name = longName(glob), longName(name)
+	repository, tag, digest := splitName(name)
+	globRepository, globTag, globDigest := splitName(glob)
+	match := func(pattern, s string) bool {
+		ok, err := doublestar.Match(pattern, s)
+		return err == nil && ok
+	}
+	switch {
+	case !match(globRepository, repository):
+		return false
+	case globDigest != "" && !match(globDigest, digest):
+		return false
+	case globTag != "":
+		if tag == "" && digest == "" {
+			tag = "latest"
+		}
+		return match(globTag, tag)
+	default:
+		return true
+	}
+}
+
+// splitName cuts a name into repository, tag and digest; the last two may be empty.
+func splitName(name string) (repository, tag, digest string) {
+	name, digest, _ = strings.Cut(name, "@")
+	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
+		return name[:i], name[i+1:], digest
+	}
+	return name, "", digest
+}
+
+// longName adds what Docker leaves out. A first element with a wildcard is taken for
+// a registry.
+func longName(name string) string {
+	first, _, slash := strings.Cut(name, "/")
+	switch {
+	case !slash && !strings.HasPrefix(name, "*"):
+		return "docker.io/library/" + name
+	case !slash, strings.ContainsAny(first, ".:*?[{"), first == "localhost":
+		return name
+	default:
+		return "docker.io/" + name
+	}
+}
+
+// referenceGlob reads a glob of image names.
+func (p *parser) referenceGlob(v value) (string, bool) {
+	s, ok := p.glob(v)
+	if ok && strings.Contains(s, "://") {
+		p.fault(v, "write the name alone, such as registry.example.com/team/**", "%s is no image name", quote(s))
+		return "", false
+	}
+	return s, ok
+}

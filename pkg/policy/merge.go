@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// merge lays a document over another: mappings key by key, lists of rules by id,
+// waivers one after the other; everything else is replaced. Neither tree is
+// changed, and nodes keep the document that they come from.
+func (c *composer) merge(below, above *yaml.Node) *yaml.Node {
+	return c.mergeAt("", below, above)
+}
+
+func (c *composer) mergeAt(path string, below, above *yaml.Node) *yaml.Node {
+	switch {
+	case below == nil || below.Kind == 0:
+		return above
+	case below.Kind == yaml.MappingNode && above.Kind == yaml.MappingNode:
+		return c.mergeMappings(path, below, above)
+	case below.Kind == yaml.SequenceNode && above.Kind == yaml.SequenceNode && path == "waivers":
+		return c.copyOf(below, append(append([]*yaml.Node{}, below.Content...), above.Content...))
+	case below.Kind == yaml.SequenceNode && above.Kind == yaml.SequenceNode && isRuleList(path):
+		return c.mergeRules(below, above)
+	default:
+		return above
+	}
+}
+
+// isRuleList is true for rules.vulnerabilities and its like, not for lists inside of a rule.
+func isRuleList(path string) bool {
+	group, ok := strings.CutPrefix(path, "rules.")
+	return ok && !strings.Contains(group, ".")
+}
+
+func (c *composer) mergeMappings(path string, below, above *yaml.Node) *yaml.Node {
+	content := append([]*yaml.Node{}, below.Content...)
+	for i := 0; i+1 < len(above.Content); i += 2 {
+		k, v := above.Content[i], above.Content[i+1]
+		at := k.Value
+		if path != "" {
+			at = path + "." + at
+		}
+		found := false
+		for j := 0; j+1 < len(content); j += 2 {
+			if content[j].Value == k.Value {
+				content[j+1] = c.mergeAt(at, content[j+1], v)
+				found = true
+			}
+		}
+		if !found {
+			content = append(content, k, v)
+		}
+	}
+	return c.copyOf(below, content)
+}
+
+func (c *composer) mergeRules(below, above *yaml.Node) *yaml.Node {
+	content := append([]*yaml.Node{}, below.Content...)
+	for _, r := range above.Content {
+		found := false
+		id := child(r, "id")
+		for i, n := range content {
+			if other := child(n, "id"); id != nil && other != nil && other.Value == id.Value {
+				content[i] = c.mergeAt("rule", n, r)
+				found = true
+			}
+		}
+		if !found {
+			content = append(content, r)
+		}
+	}
+	return c.copyOf(below, content)
+}
+
+// copyOf is a node with other content; it stands where n stands.
+func (c *composer) copyOf(n *yaml.Node, content []*yaml.Node) *yaml.Node {
+	out := *n
+	out.Content = content
+	c.sources[&out] = c.sources[n]
+	return &out
+}
+
+func items(n *yaml.Node) []*yaml.Node {
+	if n == nil || n.Kind != yaml.SequenceNode {
+		return nil
+	}
+	return n.Content
+}
