@@ -183,7 +183,8 @@ func (p *parser) mappingKey(name, about, hint string, keys []key) key {
 
 // fileKey reads the name of a file beneath the directory of the document that names it.
 func (p *parser) fileKey(name, about string, into **File) key {
-	return key{name: name, about: about, shape: shape{kind: shapeString}, tighten: nil,
+	// Another file in place of an enforced one could say anything.
+	return key{name: name, about: about, shape: shape{kind: shapeString}, tighten: demands,
 		read: func(v value) {
 			if s, ok := p.path(v); ok {
 				*into = p.namedFile(v, s)

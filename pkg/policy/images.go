@@ -46,9 +46,8 @@ func (p *parser) sectionKeys() []key {
 }
 
 // splitSections takes the sections out of a document.
-func splitSections(root *yaml.Node) (*yaml.Node, []section) {
-	rest := *root
-	rest.Content = nil
+func (c *composer) splitSections(root *yaml.Node) (*yaml.Node, []section) {
+	rest := c.copyOf(root, nil)
 	var sections []section
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		if root.Content[i].Value != "images" {
@@ -56,7 +55,7 @@ func splitSections(root *yaml.Node) (*yaml.Node, []section) {
 			continue
 		}
 		for _, n := range items(root.Content[i+1]) {
-			s := section{body: &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: n.Line, Column: n.Column}}
+			s := section{body: c.copyOf(n, nil)}
 			for j := 0; j+1 < len(n.Content); j += 2 {
 				if n.Content[j].Value != "match" {
 					s.body.Content = append(s.body.Content, n.Content[j], n.Content[j+1])
@@ -69,7 +68,7 @@ func splitSections(root *yaml.Node) (*yaml.Node, []section) {
 			sections = append(sections, s)
 		}
 	}
-	return &rest, sections
+	return rest, sections
 }
 
 // For is the policy for an image that is known by the given names: the per-image

@@ -154,9 +154,12 @@ func (c *composer) resolve(reference string, from *Document, n int, below bool, 
 	if err != nil || root == nil {
 		return nil, nil, err
 	}
-	body, sections := splitSections(root)
+	body, sections := c.splitSections(root)
 	merged := &yaml.Node{}
 	for _, parent := range items(child(root, "extends")) {
+		if parent.Value == "" {
+			continue // reported already
+		}
 		base, inherited, err := c.resolve(parent.Value, d, n, below, lv, append(chain, d.Source))
 		if err != nil {
 			return nil, nil, err
@@ -180,9 +183,10 @@ func (c *composer) document(d *Document, below bool) (*yaml.Node, error) {
 		c.adopt(root, d)
 	}
 	c.diagnostics = append(c.diagnostics, p.diagnostics...)
-	if root == nil || len(p.diagnostics) > 0 {
+	if root == nil {
 		return nil, nil
 	}
+	// Also below a document with mistakes: all of all documents are shown at once.
 	return root, c.waiverFiles(d, root)
 }
 

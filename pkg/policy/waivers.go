@@ -190,7 +190,7 @@ func (c *composer) waiverFiles(d *Document, root *yaml.Node) error {
 			continue
 		}
 		own := child(root, "waivers")
-		if own == nil {
+		if own == nil || own.Kind != yaml.SequenceNode {
 			key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "waivers", Line: n.Line, Column: n.Column}
 			own = &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Line: n.Line, Column: n.Column}
 			c.sources[key], c.sources[own] = d, d
