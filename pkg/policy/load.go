@@ -161,8 +161,15 @@ func (c *composer) resolve(reference string, from *Document, n int, below bool, 
 			continue // reported already
 		}
 		base, inherited, err := c.resolve(parent.Value, d, n, below, lv, append(chain, d.Source))
+		if c.ctx.Err() != nil {
+			return nil, nil, c.ctx.Err()
+		}
 		if err != nil {
-			return nil, nil, err
+			c.diagnostics = append(c.diagnostics, Diagnostic{
+				File: d.Source, Position: Position{parent.Line, parent.Column}, Path: "extends",
+				Message: escape(err.Error()), Hint: "extend a shipped policy, a file beneath this one's directory, or an OCI artifact by digest",
+			})
+			continue
 		}
 		if base == nil {
 			continue
