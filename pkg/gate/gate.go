@@ -62,6 +62,9 @@ type Request struct {
 	EffectiveTime      time.Time
 	EffectiveTimeGiven bool
 	ReportOnly         bool
+	// Destination is the name that the image is about to be pushed to; empty where
+	// nobody said.
+	Destination string
 }
 
 // UsageError is a request that cannot be honoured; nothing was examined.
@@ -235,7 +238,7 @@ func (g *Gate) scan(ctx context.Context, img *image.Image, db *Database, req Req
 	if e == nil {
 		e = &evidence.Evidence{}
 	}
-	e.Subject = img.Subject
+	e.Subject = subject(img, req)
 	if err == nil {
 		return e, nil
 	}
@@ -293,7 +296,7 @@ func openProblem(ctx context.Context, reference string, err error) evidence.Prob
 // choose narrows the images to the platforms that were asked for. Fewer than the
 // policy requires is a usage error, one that is missing a problem.
 func choose(set *image.Set, req Request) ([]*image.Image, []evidence.Problem, error) {
-	required := req.Policy.Platforms
+	required := requiredPlatforms(set, req)
 	wanted := req.Platforms
 	if len(wanted) == 0 && !required.All {
 		wanted = required.List
@@ -323,11 +326,9 @@ func choose(set *image.Set, req Request) ([]*image.Image, []evidence.Problem, er
 			Hint:    "drop --platform, or let the policy say `platforms: [...]`",
 		}
 	}
-	if !required.All {
-		for _, r := range required.List {
-			if !slices.ContainsFunc(wanted, r.Matches) {
-				return nil, nil, &UsageError{Message: fmt.Sprintf("--platform leaves out %s, which the policy requires", r), Hint: "add --platform " + r.String()}
-			}
+	for _, r := range required.List {
+		if !slices.ContainsFunc(wanted, r.Matches) {
+			return nil, nil, &UsageError{Message: fmt.Sprintf("--platform leaves out %s, which the policy requires", r), Hint: "add --platform " + r.String()}
 		}
 	}
 	return chosen, problems, nil

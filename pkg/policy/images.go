@@ -92,6 +92,17 @@ func (p *Policy) For(names []string) *Policy {
 	return p
 }
 
+// EnforcesByName says whether an enforced policy has sections, so that what it
+// demands depends on the name of the image.
+func (p *Policy) EnforcesByName() bool {
+	for i := range p.sections {
+		if len(p.sections[i]) > 0 && p.EnforcedLevel(i) {
+			return true
+		}
+	}
+	return false
+}
+
 func matchesAny(globs []string, name string) bool {
 	return slices.ContainsFunc(globs, func(g string) bool { return MatchReference(g, name) })
 }

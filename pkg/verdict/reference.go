@@ -52,6 +52,8 @@ func (s *subject) referenceRule(r policy.ReferenceRule) judgement {
 func (s *subject) judgeTags(r policy.ReferenceRule, known known, j *judgement) {
 	tags, byDigest := known.allTags()
 	switch {
+	case len(tags) > 0 && len(r.Tags) == 0 && r.TagPattern == "":
+		j.meet("no forbidden tag: " + strings.Join(tags, ", "))
 	case len(tags) > 0:
 		j.meet("tag " + strings.Join(tags, ", "))
 	case byDigest:

@@ -27,6 +27,9 @@ func newLedger(ws []policy.Waiver, t time.Time) *ledger {
 func (l *ledger) waive(s *subject, rule string, level int, v Violation) (string, bool) {
 	id, ok := "", false
 	for i, w := range l.waivers {
+		if !s.holds[i] {
+			continue // it stands in a section for other images
+		}
 		// What is enforced is waived by its own document only.
 		if s.policy.EnforcedLevel(level) && w.Level != level || !waiverMatches(w, rule, v) {
 			continue
