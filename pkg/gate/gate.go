@@ -186,12 +186,14 @@ func (g *Gate) check(ctx context.Context, req Request) (verdict.Verdict, error) 
 	if err != nil {
 		return verdict.Verdict{}, err
 	}
+	statements := readVEX(req.Policy, req.EffectiveTime)
 	all := make([]evidence.Evidence, 0, len(images))
 	for _, img := range images {
 		e, err := g.scan(ctx, img, db, req)
 		if err != nil {
 			return verdict.Verdict{}, err
 		}
+		annotateVEX(e, statements)
 		all = append(all, *e)
 	}
 	return decide(req, all, problems, leftOut(set.Images, images)...), nil

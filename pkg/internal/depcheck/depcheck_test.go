@@ -51,7 +51,8 @@ var allowed = map[string][]string{
 	"pkg/scan":     {"pkg/evidence"},
 	"pkg/vulndb":   {"pkg/evidence"},
 	"pkg/report":   {"pkg/evidence", "pkg/policy", "pkg/verdict"},
-	"pkg/gate":     {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/image"},
+	"pkg/gate":     {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/image", "pkg/vex"},
+	"pkg/vex":      {"pkg/evidence"},
 	"policies":     {},
 	"cmd/ocigate":  {"pkg/cli"},
 }
