@@ -79,7 +79,13 @@ func (s *subject) decide(r policy.Rule) Outcome {
 func (s *subject) settle(o Outcome, j judgement, level int) Outcome {
 	o.Examined, o.Max = j.examined, max(0, j.max)
 	o.Problems = append(o.Problems, j.gaps.problems...)
-	o.Pending = j.pending
+	for _, v := range j.pending {
+		if id, ok := s.waivers.waive(s, o.Rule, level, v); ok {
+			o.Waived = append(o.Waived, Waived{Violation: v, Waiver: id})
+		} else {
+			o.Pending = append(o.Pending, v)
+		}
+	}
 	for _, v := range j.violations {
 		if id, ok := s.waivers.waive(s, o.Rule, level, v); ok {
 			o.Waived = append(o.Waived, Waived{Violation: v, Waiver: id})
@@ -113,6 +119,7 @@ func (s *subject) settle(o Outcome, j judgement, level int) Outcome {
 	default:
 		o.Result, o.Summary = Pass, j.met
 	}
+	o.Summary += inGrace(o.Pending)
 	return o
 }
 
