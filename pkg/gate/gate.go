@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/feed"
 	"github.com/ocigate/ocigate/pkg/image"
 	"github.com/ocigate/ocigate/pkg/policy"
 	"github.com/ocigate/ocigate/pkg/verdict"
@@ -62,6 +63,10 @@ type Request struct {
 	EffectiveTime      time.Time
 	EffectiveTimeGiven bool
 	ReportOnly         bool
+	// FirstSeen are the days on which findings were first seen, of FirstSeenFile; nil
+	// for none.
+	FirstSeen     *feed.FirstSeen
+	FirstSeenFile *feed.File
 }
 
 // UsageError is a request that cannot be honoured; nothing was examined.
@@ -159,6 +164,7 @@ func panicked(req Request, p any) verdict.Verdict {
 
 func (g *Gate) check(ctx context.Context, req Request) (verdict.Verdict, error) {
 	db := g.database(ctx)
+	feeds := readFeeds(req)
 	defer func() {
 		// The database may still be on its way when the image could not be opened.
 		if opened, err := db.Wait(ctx); err == nil && opened.Close != nil {
@@ -189,6 +195,7 @@ func (g *Gate) check(ctx context.Context, req Request) (verdict.Verdict, error) 
 		if err != nil {
 			return verdict.Verdict{}, err
 		}
+		feeds().Annotate(e, req.EffectiveTime)
 		all = append(all, *e)
 	}
 	return decide(req, all, problems, leftOut(set.Images, images)...), nil

@@ -50,8 +50,9 @@ var allowed = map[string][]string{
 	"pkg/image":    {"pkg/evidence"},
 	"pkg/scan":     {"pkg/evidence"},
 	"pkg/vulndb":   {"pkg/evidence"},
+	"pkg/feed":     {"pkg/evidence"},
 	"pkg/report":   {"pkg/evidence", "pkg/policy", "pkg/verdict"},
-	"pkg/gate":     {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/image"},
+	"pkg/gate":     {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/image", "pkg/feed"},
 	"policies":     {},
 	"cmd/ocigate":  {"pkg/cli"},
 }
