@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/feed"
 	"github.com/ocigate/ocigate/pkg/image"
 	"github.com/ocigate/ocigate/pkg/policy"
 	"github.com/ocigate/ocigate/pkg/verdict"
@@ -65,6 +66,10 @@ type Request struct {
 	// Destination is the name that the image is about to be pushed to; empty where
 	// nobody said.
 	Destination string
+	// FirstSeen are the days on which findings were first seen, of FirstSeenFile; nil
+	// for none.
+	FirstSeen     *feed.FirstSeen
+	FirstSeenFile *feed.File
 }
 
 // UsageError is a request that cannot be honoured; nothing was examined.
@@ -162,6 +167,7 @@ func panicked(req Request, p any) verdict.Verdict {
 
 func (g *Gate) check(ctx context.Context, req Request) (verdict.Verdict, error) {
 	db := g.database(ctx)
+	feeds := readFeeds(req)
 	defer func() {
 		// The database may still be on its way when the image could not be opened.
 		if opened, err := db.Wait(ctx); err == nil && opened.Close != nil {
@@ -194,6 +200,7 @@ func (g *Gate) check(ctx context.Context, req Request) (verdict.Verdict, error) 
 			return verdict.Verdict{}, err
 		}
 		annotateVEX(e, statements)
+		feeds().Annotate(e, req.EffectiveTime)
 		all = append(all, *e)
 	}
 	return decide(req, all, problems, leftOut(set.Images, images)...), nil
