@@ -49,14 +49,16 @@ type Policy struct {
 	// Documents are the policies that this one is resolved from, the enforced ones
 	// first and the one that was asked for last. What they extend is not listed.
 	Documents []DocumentRef `json:"-"`
-	// Sections are the globs of the per-image sections, by document.
-	sections [][][]string
+	// sections are the per-image sections, by document.
+	sections [][]Section
 	// variants are the policies for images in sections, by the numbers of the sections.
 	variants map[string]*Policy
 	// tree is what the policy was read from, for Explain.
 	tree *resolved
 	// named are the files that it names.
 	named []*File
+	// parts are what the digest covers.
+	parts []Part
 }
 
 // DocumentRef names one of the documents that a policy is resolved from.

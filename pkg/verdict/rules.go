@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/policy"
@@ -40,7 +41,7 @@ func (s *subject) decide(r policy.Rule) Outcome {
 		Remediation: r.Remediation, Violations: []Violation{}, Waived: []Waived{}, Problems: []evidence.Problem{},
 		Enforced: s.policy.EnforcedLevel(r.Level),
 	}
-	if r.From.After(s.time) {
+	if r.Action != policy.ActionWarn && r.From.After(s.time) {
 		o.From = &r.From
 	}
 	var j judgement
@@ -103,6 +104,9 @@ func (s *subject) settle(o Outcome, j judgement, level int) Outcome {
 			o.Result = Warn
 		}
 		o.Summary = tally(o.Violations, j) + waived
+		if o.From != nil {
+			o.Summary += "; fails from " + o.From.UTC().Format(time.DateOnly)
+		}
 	case j.undecided != "":
 		o.Result, o.Summary = Error, "not decided: "+j.undecided
 	case len(j.gaps.rules)+len(j.gaps.problems) > 0:

@@ -59,6 +59,9 @@ type Verdict struct {
 	// Problems are those that belong to no subject: an image that could not be
 	// opened, a platform that is missing.
 	Problems []evidence.Problem `json:"problems"`
+	// Forecast is what turns worse up to ForecastUntil, which is nil where nobody asked.
+	Forecast      []Change   `json:"forecast,omitempty"`
+	ForecastUntil *time.Time `json:"forecastUntil,omitempty"`
 }
 
 // PolicyRef names the policy that decided.
