@@ -33,6 +33,7 @@ type checkFlags struct {
 	noCache       bool
 	database      databaseFlags
 	network       networkFlags
+	base          baseFlags
 }
 
 type databaseFlags struct {
@@ -70,6 +71,7 @@ oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon'
 	}
 	fl := cmd.Flags()
 	f.policy.register(fl)
+	f.base.register(fl)
 	fl.StringArrayVar(&f.platforms, "platform", nil, "examine only this platform of an index (repeatable; never less than the policy requires)")
 	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format, text or json, optionally =PATH (repeatable; default text)")
 	fl.StringVar(&f.color, "color", "auto", "colour: auto, always or never")
@@ -147,6 +149,9 @@ func (a *app) request(ctx context.Context, reference string, f *checkFlags) (gat
 	now := time.Now().UTC()
 	var err error
 	if req.EffectiveTime, req.EffectiveTimeGiven, err = effectiveTime(f.effectiveTime, now, f.allowPast); err != nil {
+		return req, err
+	}
+	if err = f.base.fill(&req); err != nil {
 		return req, err
 	}
 	req.Policy, err = a.loadPolicy(ctx, f.policy)

@@ -38,10 +38,12 @@ type Scanner interface {
 	Scan(ctx context.Context, img *image.Image, db *Database, at time.Time) (*evidence.Evidence, error)
 }
 
-// Gate checks images. All fields but Progress and Grace are required.
+// Gate checks images. All fields but Bases, Progress and Grace are required.
 type Gate struct {
 	Images  Opener
 	Scanner Scanner
+	// Bases find base images. Nil: no image is known to have one.
+	Bases Bases
 	// OpenDatabase makes the vulnerability database ready. It runs while images are
 	// opened and analysed.
 	OpenDatabase func(context.Context) (*OpenedDatabase, error)
@@ -62,6 +64,11 @@ type Request struct {
 	EffectiveTime      time.Time
 	EffectiveTimeGiven bool
 	ReportOnly         bool
+	// Base is what the caller says that the image is built on: an image in a registry, a
+	// reference with a transport, or "scratch". Empty: the image's own claims count.
+	Base string
+	// Dockerfile is what the image was built by; nil if that is not known.
+	Dockerfile *evidence.Dockerfile
 }
 
 // UsageError is a request that cannot be honoured; nothing was examined.
@@ -231,11 +238,12 @@ func opened(set *image.Set) string {
 // scan examines one platform. A scan that failed is a problem of its evidence.
 func (g *Gate) scan(ctx context.Context, img *image.Image, db *Database, req Request) (*evidence.Evidence, error) {
 	g.progress(fmt.Sprintf("scanning %s, %d layers", img.Subject.Platform, len(img.Layers)))
+	base := g.findBase(ctx, img, req)
 	e, err := g.Scanner.Scan(ctx, img, db, req.EffectiveTime)
 	if e == nil {
 		e = &evidence.Evidence{}
 	}
-	e.Subject = img.Subject
+	e.Subject, e.Base, e.Dockerfile = img.Subject, base(), req.Dockerfile
 	if err == nil {
 		return e, nil
 	}

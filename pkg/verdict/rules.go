@@ -80,8 +80,12 @@ func (s *subject) settle(o Outcome, j judgement, level int) Outcome {
 	o.Examined, o.Max = j.examined, max(0, j.max)
 	o.Problems = append(o.Problems, j.gaps.problems...)
 	o.Pending = j.pending
+	s.locate(j.violations)
+	s.locate(j.pending)
 	for _, v := range j.violations {
-		if id, ok := s.waivers.waive(s, o.Rule, level, v); ok {
+		if unwaivable(o, v) {
+			o.Violations = append(o.Violations, v)
+		} else if id, ok := s.waivers.waive(s, o.Rule, level, v); ok {
 			o.Waived = append(o.Waived, Waived{Violation: v, Waiver: id})
 		} else {
 			o.Violations = append(o.Violations, v)
