@@ -35,6 +35,7 @@ type checkFlags struct {
 	noCache       bool
 	database      databaseFlags
 	network       networkFlags
+	base          baseFlags
 }
 
 type databaseFlags struct {
@@ -72,6 +73,7 @@ oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon'
 	}
 	fl := cmd.Flags()
 	f.policy.register(fl)
+	f.base.register(fl)
 	fl.StringArrayVar(&f.platforms, "platform", nil, "examine only this platform of an index (repeatable; never less than the policy requires)")
 	fl.StringVar(&f.destination, "destination", "", "the name that the image is pushed to: rules about references and per-image sections go by it")
 	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, or first-seen (the updated copy of --first-seen), optionally =PATH (repeatable; default text)")
@@ -157,6 +159,9 @@ func (a *app) request(ctx context.Context, reference string, f *checkFlags) (gat
 	now := time.Now().UTC()
 	var err error
 	if req.EffectiveTime, req.EffectiveTimeGiven, err = effectiveTime(f.effectiveTime, now, f.allowPast); err != nil {
+		return req, err
+	}
+	if err = f.base.fill(&req); err != nil {
 		return req, err
 	}
 	if req.FirstSeenFile, req.FirstSeen, err = readFirstSeen(f.firstSeen); err != nil {

@@ -39,10 +39,12 @@ type Scanner interface {
 	Scan(ctx context.Context, img *image.Image, db *Database, at time.Time) (*evidence.Evidence, error)
 }
 
-// Gate checks images. All fields but Progress and Grace are required.
+// Gate checks images. All fields but Bases, Progress and Grace are required.
 type Gate struct {
 	Images  Opener
 	Scanner Scanner
+	// Bases find base images. Nil: no image is known to have one.
+	Bases Bases
 	// OpenDatabase makes the vulnerability database ready. It runs while images are
 	// opened and analysed.
 	OpenDatabase func(context.Context) (*OpenedDatabase, error)
@@ -70,6 +72,11 @@ type Request struct {
 	// for none.
 	FirstSeen     *feed.FirstSeen
 	FirstSeenFile *feed.File
+	// Base is what the caller says that the image is built on: an image in a registry, a
+	// reference with a transport, or "scratch". Empty: the image's own claims count.
+	Base string
+	// Dockerfile is what the image was built by; nil if that is not known.
+	Dockerfile *evidence.Dockerfile
 }
 
 // UsageError is a request that cannot be honoured; nothing was examined.
@@ -243,11 +250,12 @@ func opened(set *image.Set) string {
 // scan examines one platform. A scan that failed is a problem of its evidence.
 func (g *Gate) scan(ctx context.Context, img *image.Image, db *Database, req Request) (*evidence.Evidence, error) {
 	g.progress(fmt.Sprintf("scanning %s, %d layers", img.Subject.Platform, len(img.Layers)))
+	base := g.findBase(ctx, img, req)
 	e, err := g.Scanner.Scan(ctx, img, db, req.EffectiveTime)
 	if e == nil {
 		e = &evidence.Evidence{}
 	}
-	e.Subject = subject(img, req)
+	e.Subject, e.Base, e.Dockerfile = subject(img, req), base(), req.Dockerfile
 	if err == nil {
 		return e, nil
 	}

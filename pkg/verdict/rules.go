@@ -80,6 +80,8 @@ func (s *subject) decide(r policy.Rule) Outcome {
 func (s *subject) settle(o Outcome, j judgement, level int) Outcome {
 	o.Examined, o.Max = j.examined, max(0, j.max)
 	o.Problems = append(o.Problems, j.gaps.problems...)
+	s.locate(j.violations)
+	s.locate(j.pending)
 	sort := func(vs []Violation, counted *[]Violation) {
 		for _, v := range vs {
 			if w, ok := s.excused(level, v); ok {
