@@ -50,6 +50,7 @@ var allowed = map[string][]string{
 	"pkg/image":    {"pkg/evidence"},
 	"pkg/scan":     {"pkg/evidence"},
 	"pkg/vulndb":   {"pkg/evidence"},
+	"pkg/custom":   {"pkg/evidence", "policies"},
 	"pkg/report":   {"pkg/evidence", "pkg/policy", "pkg/verdict"},
 	"pkg/gate":     {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/image"},
 	"policies":     {},
