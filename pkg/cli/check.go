@@ -22,6 +22,7 @@ import (
 type checkFlags struct {
 	policy        policyFlags
 	platforms     []string
+	destination   string
 	outputs       []string
 	color         string
 	quiet         bool
@@ -71,6 +72,7 @@ oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon'
 	fl := cmd.Flags()
 	f.policy.register(fl)
 	fl.StringArrayVar(&f.platforms, "platform", nil, "examine only this platform of an index (repeatable; never less than the policy requires)")
+	fl.StringVar(&f.destination, "destination", "", "the name that the image is pushed to: rules about references and per-image sections go by it")
 	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format, text or json, optionally =PATH (repeatable; default text)")
 	fl.StringVar(&f.color, "color", "auto", "colour: auto, always or never")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on standard error")
@@ -125,7 +127,7 @@ func (a *app) check(ctx context.Context, reference string, f *checkFlags) error 
 // request checks everything that can be wrong with the command line, before
 // anything is examined.
 func (a *app) request(ctx context.Context, reference string, f *checkFlags) (gate.Request, error) {
-	req := gate.Request{Reference: reference, ReportOnly: f.reportOnly}
+	req := gate.Request{Reference: reference, ReportOnly: f.reportOnly, Destination: f.destination}
 	switch f.color {
 	case "auto", "always", "never":
 	default:
@@ -137,6 +139,9 @@ func (a *app) request(ctx context.Context, reference string, f *checkFlags) (gat
 			return req, &hinted{fmt.Errorf("--platform: %w", err), "for example linux/amd64"}
 		}
 		req.Platforms = append(req.Platforms, p)
+	}
+	if err := checkDestination(f.destination); err != nil {
+		return req, err
 	}
 	if f.timeout <= 0 {
 		return req, fmt.Errorf("--timeout %s: the time must be greater than zero", f.timeout)

@@ -62,6 +62,9 @@ type Request struct {
 	EffectiveTime      time.Time
 	EffectiveTimeGiven bool
 	ReportOnly         bool
+	// Destination is the name that the image is about to be pushed to; empty where
+	// nobody said.
+	Destination string
 }
 
 // UsageError is a request that cannot be honoured; nothing was examined.
@@ -183,12 +186,14 @@ func (g *Gate) check(ctx context.Context, req Request) (verdict.Verdict, error) 
 	if err != nil {
 		return verdict.Verdict{}, err
 	}
+	statements := readVEX(req.Policy, req.EffectiveTime)
 	all := make([]evidence.Evidence, 0, len(images))
 	for _, img := range images {
 		e, err := g.scan(ctx, img, db, req)
 		if err != nil {
 			return verdict.Verdict{}, err
 		}
+		annotateVEX(e, statements)
 		all = append(all, *e)
 	}
 	return decide(req, all, problems, leftOut(set.Images, images)...), nil
@@ -235,7 +240,7 @@ func (g *Gate) scan(ctx context.Context, img *image.Image, db *Database, req Req
 	if e == nil {
 		e = &evidence.Evidence{}
 	}
-	e.Subject = img.Subject
+	e.Subject = subject(img, req)
 	if err == nil {
 		return e, nil
 	}
@@ -293,7 +298,7 @@ func openProblem(ctx context.Context, reference string, err error) evidence.Prob
 // choose narrows the images to the platforms that were asked for. Fewer than the
 // policy requires is a usage error, one that is missing a problem.
 func choose(set *image.Set, req Request) ([]*image.Image, []evidence.Problem, error) {
-	required := req.Policy.Platforms
+	required := requiredPlatforms(set, req)
 	wanted := req.Platforms
 	if len(wanted) == 0 && !required.All {
 		wanted = required.List
@@ -323,11 +328,9 @@ func choose(set *image.Set, req Request) ([]*image.Image, []evidence.Problem, er
 			Hint:    "drop --platform, or let the policy say `platforms: [...]`",
 		}
 	}
-	if !required.All {
-		for _, r := range required.List {
-			if !slices.ContainsFunc(wanted, r.Matches) {
-				return nil, nil, &UsageError{Message: fmt.Sprintf("--platform leaves out %s, which the policy requires", r), Hint: "add --platform " + r.String()}
-			}
+	for _, r := range required.List {
+		if !slices.ContainsFunc(wanted, r.Matches) {
+			return nil, nil, &UsageError{Message: fmt.Sprintf("--platform leaves out %s, which the policy requires", r), Hint: "add --platform " + r.String()}
 		}
 	}
 	return chosen, problems, nil

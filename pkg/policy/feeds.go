@@ -6,9 +6,9 @@ import "time"
 
 // Feeds are the files that findings are annotated from.
 type Feeds struct {
-	KEV  *Feed  `json:",omitempty"`
-	EPSS *Feed  `json:",omitempty"`
-	VEX  []Feed `json:",omitempty"`
+	KEV  *Feed `json:",omitempty"`
+	EPSS *Feed `json:",omitempty"`
+	VEX  []VEX `json:",omitempty"`
 }
 
 // Feed is one file.
@@ -32,6 +32,7 @@ func (p *parser) feedsKey() key {
 	return p.mappingKey("feeds", "Files that findings are annotated from.", "write {kev: {file: kev.json, max-age: 14d}}", []key{
 		feed("kev", "CISA's catalogue of known exploited vulnerabilities, as JSON.", &p.policy.Feeds.KEV),
 		feed("epss", "FIRST's exploit prediction scores, as CSV or CSV.gz.", &p.policy.Feeds.EPSS),
+		p.vexKey(),
 	})
 }
 

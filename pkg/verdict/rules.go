@@ -81,8 +81,10 @@ func (s *subject) settle(o Outcome, j judgement, level int) Outcome {
 	o.Problems = append(o.Problems, j.gaps.problems...)
 	o.Pending = j.pending
 	for _, v := range j.violations {
-		if id, ok := s.waivers.waive(s, o.Rule, level, v); ok {
-			o.Waived = append(o.Waived, Waived{Violation: v, Waiver: id})
+		if w, ok := s.excused(level, v); ok {
+			o.Waived = append(o.Waived, w)
+		} else if w, ok := s.waive(o, level, v); ok {
+			o.Waived = append(o.Waived, w)
 		} else {
 			o.Violations = append(o.Violations, v)
 		}

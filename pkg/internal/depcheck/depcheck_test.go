@@ -52,7 +52,8 @@ var allowed = map[string][]string{
 	"pkg/vulndb":   {"pkg/evidence"},
 	"pkg/custom":   {"pkg/evidence", "policies"},
 	"pkg/report":   {"pkg/evidence", "pkg/policy", "pkg/verdict"},
-	"pkg/gate":     {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/image"},
+	"pkg/gate":     {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/image", "pkg/vex"},
+	"pkg/vex":      {"pkg/evidence"},
 	"policies":     {},
 	"cmd/ocigate":  {"pkg/cli"},
 }
