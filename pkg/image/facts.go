@@ -29,7 +29,7 @@ const (
 // is too large to be searched.
 func Facts(img *Image, known []KnownSecret) (*evidence.Config, error) {
 	c := img.Config.Config
-	m := newMasker(cmp.Or(img.Subject.Digest, img.Subject.ImageID), known)
+	m := newMasker(salt(img.Subject), known)
 	out := &evidence.Config{
 		Entrypoint: slices.Clone(c.Entrypoint), Cmd: slices.Clone(c.Cmd),
 		WorkingDir: c.WorkingDir, StopSignal: c.StopSignal,

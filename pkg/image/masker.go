@@ -185,10 +185,20 @@ func (m *masker) list(e entry, hits []hit) {
 			continue
 		}
 		end = s.to
-		value := strings.Trim((*e.text)[s.from:s.to], `"'`)
-		sum := sha256.Sum256([]byte(m.salt + value))
-		m.found = append(m.found, evidence.Credential{Place: e.place, Name: e.name, Rule: s.rule, Hash: fmt.Sprintf("sha256:%x", sum)})
+		m.found = append(m.found, evidence.Credential{
+			Place: e.place, Name: e.name, Rule: s.rule, Hash: saltedHash(m.salt, (*e.text)[s.from:s.to]),
+		})
 	}
+}
+
+// SecretHash is what is kept of a secret's value: equal hashes in one report are one
+// secret, and no hash is worth anything for another image.
+func SecretHash(s evidence.Subject, value string) string { return saltedHash(salt(s), value) }
+
+func salt(s evidence.Subject) string { return cmp.Or(s.Digest, s.ImageID) }
+
+func saltedHash(salt, value string) string {
+	return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(salt+strings.Trim(value, `"'`))))
 }
 
 // compareSteps puts step 10 behind step 9.
