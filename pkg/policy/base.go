@@ -16,3 +16,6 @@ func baseGroup() group {
 		remediation: func(*Rule) string { return "" },
 	}
 }
+
+// checkOrigin checks a selector by origin.
+func (p *parser) checkOrigin(value) {}

@@ -50,8 +50,10 @@ var allowed = map[string][]string{
 	"pkg/image":    {"pkg/evidence"},
 	"pkg/scan":     {"pkg/evidence"},
 	"pkg/vulndb":   {"pkg/evidence"},
+	"pkg/feed":     {"pkg/evidence"},
 	"pkg/report":   {"pkg/evidence", "pkg/policy", "pkg/verdict"},
-	"pkg/gate":     {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/image"},
+	"pkg/gate":     {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/image", "pkg/feed", "pkg/vex"},
+	"pkg/vex":      {"pkg/evidence"},
 	"policies":     {},
 	"cmd/ocigate":  {"pkg/cli"},
 }
