@@ -90,7 +90,15 @@ func (l *layerJudge) sum(size func(evidence.LayerFacts) int64) (int64, bool) {
 }
 
 func uncompressed(layer evidence.LayerFacts) int64 { return layer.Size }
-func compressed(layer evidence.LayerFacts) int64   { return layer.CompressedSize }
+
+// compressed is what a registry stores. An archive without manifests stores layers in
+// whatever form.
+func compressed(layer evidence.LayerFacts) int64 {
+	if layer.MediaType == "" {
+		return 0
+	}
+	return layer.CompressedSize
+}
 
 func (l *layerJudge) size(limit int64) {
 	n, ok := l.sum(uncompressed)
