@@ -75,7 +75,7 @@ func (p *parser) baseGlob(v value) (string, bool) {
 		p.fault(v, "write scratch: allowed", "scratch is no image")
 		return "", false
 	}
-	_, _, digest := splitName(longName(s))
+	_, _, digest := splitGlob(s)
 	hex, sha := strings.CutPrefix(digest, "sha256:")
 	wild := strings.ContainsAny(digest, `*?[{\`)
 	if strings.Contains(s, "@") && !wild && (!sha || len(hex) != 64 || strings.Trim(hex, "0123456789abcdef") != "") {
@@ -118,18 +118,6 @@ func baseTitle(rule *Rule) string {
 	return title
 }
 
-// days is a duration of the language in words.
-func days(d time.Duration) string {
-	n, unit := int64(d/time.Hour), "hour"
-	if n%24 == 0 {
-		n, unit = n/24, "day"
-	}
-	if n == 1 {
-		return "1 " + unit
-	}
-	return fmt.Sprintf("%d %ss", n, unit)
-}
-
 // NamesBase says whether a registry may be asked about a base that only an image
 // names: a pattern in `images` of a base rule matches its full name, and names the
 // registry literally.
@@ -152,7 +140,8 @@ func withoutDigest(glob, reference string) string {
 }
 
 func hasLiteralRegistry(glob string) bool {
-	registry, _, ok := strings.Cut(longName(glob), "/")
+	repository, _, _ := splitGlob(glob)
+	registry, _, ok := strings.Cut(repository, "/")
 	return ok && !strings.ContainsAny(registry, `*?[]{}\!`)
 }
 
@@ -161,9 +150,12 @@ func hasLiteralRegistry(glob string) bool {
 // name: the digest is the image. The tag of reference counts only if it is shown to
 // lead to the image; onTag says that a glob matches if it is.
 func (r BaseRule) Approves(reference string, digests []string, tagShown bool) (approved, onTag bool) {
-	repository, _, _ := splitName(longName(reference))
+	repository := ""
+	if n, err := parseName(reference); err == nil {
+		repository = n.Registry + "/" + n.Repository
+	}
 	for _, glob := range r.Images {
-		_, globTag, globDigest := splitName(longName(glob))
+		_, globTag, globDigest := splitGlob(glob)
 		if globTag != "" && globDigest == "" && strings.Trim(globTag, "*") == "" {
 			glob, globTag = strings.TrimSuffix(glob, ":"+globTag), "" // any tag
 		}

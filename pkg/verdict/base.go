@@ -12,10 +12,6 @@ import (
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
-// lineageID marks violations which say that it is not shown what the image is built
-// on. They cannot be waived: whatever else is said of the base rests on them.
-const lineageID = "lineage"
-
 const (
 	claimFix = "say what the image is built on: by --base or --dockerfile, or in the image by BuildKit's provenance or the annotation org.opencontainers.image.base.name"
 	// skew is by how much the clocks of builder and gate may differ.
@@ -31,7 +27,7 @@ func (s *subject) base(r policy.BaseRule) judgement {
 	case b == nil || len(b.Claims) == 0 && b.Lineage != evidence.LineageUnknown:
 		j.examined = 0
 		if len(j.gaps.rules) == 0 {
-			j.violations = []Violation{{ID: lineageID, Message: "names no base image", Fix: claimFix}}
+			j.violations = []Violation{{ID: FactLineage, Message: "names no base image", Fix: claimFix}}
 		}
 		return j
 	case b.Lineage == evidence.LineageScratch:
@@ -73,10 +69,10 @@ func (s *subject) lineage(b evidence.Base, j *judgement) {
 			j.undecided = fmt.Sprintf("%d layers of %s are said to be the image's, which has %d", b.Layers, name, n)
 		}
 	case evidence.LineageDisproven:
-		j.violations = append(j.violations, Violation{ID: lineageID, Fix: cmp.Or(b.Hint, claimFix),
+		j.violations = append(j.violations, Violation{ID: FactLineage, Fix: cmp.Or(b.Hint, claimFix),
 			Message: fmt.Sprintf("is not built on %s: %s", name, reason)})
 	case evidence.LineageNotApproved:
-		j.violations = append(j.violations, Violation{ID: lineageID, Fix: cmp.Or(b.Hint, claimFix),
+		j.violations = append(j.violations, Violation{ID: FactLineage, Fix: cmp.Or(b.Hint, claimFix),
 			Message: fmt.Sprintf("is not shown to be built on %s: %s", name, reason)})
 	default:
 		message := fmt.Sprintf("could not check whether the image is built on %s: %s", name, reason)
@@ -186,14 +182,9 @@ func (s *subject) scratch(r policy.BaseRule, b evidence.Base, j *judgement) {
 	case !r.ScratchAllowed:
 		j.violations = []Violation{{ID: "scratch", Line: line, Message: "is built from scratch, without a base image", Fix: "build FROM an approved base image"}}
 	case os.Family != "":
-		j.violations = []Violation{{ID: lineageID, Line: line, Fix: claimFix,
+		j.violations = []Violation{{ID: FactLineage, Line: line, Fix: claimFix,
 			Message: fmt.Sprintf("is said to be built from scratch, but holds %s: what it is built on is not shown", strings.TrimSpace(os.Family+" "+os.Release))}}
 	default:
 		j.met = "built from scratch: " + cmp.Or(b.Reason, "no base image")
 	}
-}
-
-// unwaivable says whether no waiver counts against a violation.
-func unwaivable(o Outcome, v Violation) bool {
-	return o.Group == string(policy.GroupBase) && v.ID == lineageID
 }

@@ -52,7 +52,9 @@ var allowed = map[string][]string{
 	"pkg/scan":       {"pkg/evidence"},
 	"pkg/vulndb":     {"pkg/evidence"},
 	"pkg/report":     {"pkg/evidence", "pkg/policy", "pkg/verdict"},
-	"pkg/gate":       {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/image"},
+	"pkg/feed":       {"pkg/evidence"},
+	"pkg/vex":        {"pkg/evidence"},
+	"pkg/gate":       {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/image", "pkg/feed", "pkg/vex"},
 	"policies":       {},
 	"cmd/ocigate":    {"pkg/cli"},
 }
