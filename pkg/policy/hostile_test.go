@@ -185,7 +185,7 @@ func checkPolicy(t *testing.T, p *policy.Policy) {
 		}
 		ids[r.ID] = true
 		groups := 0
-		for _, set := range []bool{r.Vulnerabilities != nil, r.Secrets != nil, r.Config != nil, r.Reference != nil} {
+		for _, set := range []bool{r.Vulnerabilities != nil, r.Secrets != nil, r.Base != nil, r.Config != nil, r.Reference != nil} {
 			if set {
 				groups++
 			}
