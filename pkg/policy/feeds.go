@@ -10,9 +10,9 @@ import (
 
 // Feeds are the files that findings are annotated from.
 type Feeds struct {
-	KEV  *Feed  `json:",omitempty"`
-	EPSS *Feed  `json:",omitempty"`
-	VEX  []Feed `json:",omitempty"`
+	KEV  *Feed `json:",omitempty"`
+	EPSS *Feed `json:",omitempty"`
+	VEX  []VEX `json:",omitempty"`
 	// EOL gives end-of-life dates of operating systems. Its MaxAge is 0.
 	EOL *Feed `json:",omitempty"`
 }
@@ -52,6 +52,7 @@ func (p *parser) feedsKey() key {
 		feed("kev", "CISA's catalogue of known exploited vulnerabilities, as JSON or JSON.gz.", "write {file: kev.json, max-age: 14d}", &p.policy.Feeds.KEV),
 		feed("epss", "FIRST's exploit prediction scores, as CSV or CSV.gz.", "write {file: epss.csv.gz, max-age: 14d}", &p.policy.Feeds.EPSS),
 		feed("eol", "End-of-life dates of operating systems, as endoflife.date gives them: a JSON object of cycles by product.", "write {file: eol.json}", &p.policy.Feeds.EOL),
+		p.vexKey(),
 	})
 }
 

@@ -4,7 +4,6 @@ package policy
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -96,8 +95,8 @@ type composer struct {
 	documents   int
 	// read are the files that a document named and that were read, by document and path.
 	read map[string]bool
-	// manifest are the lines of the resolved policy's digest.
-	manifest []string
+	// parts are what the resolved policy's digest covers.
+	parts []Part
 }
 
 // level is one of the policies of a Request with what it extends.
@@ -149,7 +148,7 @@ func (c *composer) resolve(reference string, from *Document, n int, below bool, 
 		return nil, nil, fmt.Errorf("policy %s: extends more than %d deep", escape(d.Source), maxDepth)
 	}
 	lv.documents = append(lv.documents, d)
-	c.manifest = append(c.manifest, fmt.Sprintf("%d %x", n, sha256.Sum256(d.Data)))
+	c.parts = append(c.parts, Part{Level: n, Source: d.Source, Digest: digestOf(d.Data)})
 	root, err := c.document(d, below)
 	if err != nil || root == nil {
 		return nil, nil, err
@@ -241,8 +240,8 @@ func (c *composer) variants(levels []*level) (*Policy, error) {
 	if err := c.failed(); err != nil {
 		return nil, err
 	}
-	for _, v := range variants {
-		if err := c.readFiles(v); err != nil {
+	for _, combo := range combos { // in order: the digest depends on it
+		if err := c.readFiles(variants[fmt.Sprint(combo)]); err != nil {
 			return nil, err
 		}
 	}
@@ -251,11 +250,11 @@ func (c *composer) variants(levels []*level) (*Policy, error) {
 	}
 	main.variants = variants
 	for _, lv := range levels {
-		var globs [][]string
+		var list []Section
 		for _, s := range lv.sections {
-			globs = append(globs, s.match)
+			list = append(list, Section{Match: s.match, Source: c.sources[s.body].Source, Position: Position{s.body.Line, s.body.Column}, Enforced: lv.enforced})
 		}
-		main.sections = append(main.sections, globs)
+		main.sections = append(main.sections, list)
 	}
 	c.identify(variants, levels)
 	return main, nil
@@ -283,7 +282,7 @@ func (c *composer) variant(levels []*level, combo []int) *Policy {
 		p.parse(root)
 	}
 	c.diagnostics = append(c.diagnostics, p.diagnostics...)
-	p.policy.tree = &resolved{root: root, sources: c.sources, section: combo}
+	p.policy.tree = &resolved{root: root, sources: c.sources, combo: combo}
 	p.policy.named = p.files
 	return p.policy
 }
@@ -292,7 +291,8 @@ func (c *composer) variant(levels []*level, combo []int) *Policy {
 type resolved struct {
 	root    *yaml.Node
 	sources map[*yaml.Node]*Document
-	section []int
+	// combo are the per-image sections that apply, by level and counted from 1.
+	combo []int
 }
 
 // readFiles reads the files that a policy names.
@@ -313,7 +313,7 @@ func (c *composer) readFiles(p *Policy) error {
 			})
 			continue
 		}
-		f.Data, f.Digest = data, fmt.Sprintf("sha256:%x", sha256.Sum256(data))
+		f.Data, f.Digest = data, digestOf(data)
 	}
 	return nil
 }
@@ -331,7 +331,7 @@ func (c *composer) readFile(d *Document, path string) ([]byte, error) {
 	}
 	if key := fmt.Sprintf("%d %s %q", d.level, d.Source, path); !c.read[key] {
 		c.read[key] = true
-		c.manifest = append(c.manifest, fmt.Sprintf("%d %q %x", d.level, path, sha256.Sum256(data)))
+		c.parts = append(c.parts, Part{Level: d.level, Source: d.Source, Path: path, Digest: digestOf(data)})
 	}
 	return data, nil
 }
@@ -339,20 +339,20 @@ func (c *composer) readFile(d *Document, path string) ([]byte, error) {
 // identify sets names and digests, the same for all variants.
 func (c *composer) identify(variants map[string]*Policy, levels []*level) {
 	own := levels[len(levels)-1].documents[0]
-	digest := fmt.Sprintf("sha256:%x", sha256.Sum256(own.Data))
-	if len(c.manifest) > 1 {
-		digest = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(strings.Join(c.manifest, "\n")+"\n")))
+	digest := digestOf(own.Data)
+	if len(c.parts) > 1 {
+		digest = digestOf(manifest(c.parts))
 	}
 	var refs []DocumentRef
 	for _, lv := range levels {
 		d := lv.documents[0]
-		ref := DocumentRef{Source: d.Source, Digest: fmt.Sprintf("sha256:%x", sha256.Sum256(d.Data)), Enforced: lv.enforced, SetBy: lv.setBy}
+		ref := DocumentRef{Source: d.Source, Digest: digestOf(d.Data), Enforced: lv.enforced, SetBy: lv.setBy}
 		if n := child(lv.root, "name"); n != nil {
 			ref.Name = n.Value
 		}
 		refs = append(refs, ref)
 	}
 	for _, p := range variants {
-		p.Digest, p.Documents = digest, refs
+		p.Digest, p.Documents, p.parts = digest, refs, c.parts
 	}
 }

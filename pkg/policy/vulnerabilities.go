@@ -115,7 +115,7 @@ func (p *parser) originKey(into *string) key {
 	read := k.read
 	k.read = func(v value) {
 		read(v)
-		p.checkOrigin(v)
+		p.checks = append(p.checks, func() { p.checkOrigin(v) })
 	}
 	return k
 }

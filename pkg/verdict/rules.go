@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/policy"
@@ -40,7 +41,7 @@ func (s *subject) decide(r policy.Rule) Outcome {
 		Remediation: r.Remediation, Violations: []Violation{}, Waived: []Waived{}, Problems: []evidence.Problem{},
 		Enforced: s.policy.EnforcedLevel(r.Level),
 	}
-	if r.From.After(s.time) {
+	if r.Action != policy.ActionWarn && r.From.After(s.time) {
 		o.From = &r.From
 	}
 	var j judgement
@@ -79,20 +80,21 @@ func (s *subject) decide(r policy.Rule) Outcome {
 func (s *subject) settle(o Outcome, j judgement, level int) Outcome {
 	o.Examined, o.Max = j.examined, max(0, j.max)
 	o.Problems = append(o.Problems, j.gaps.problems...)
-	for _, v := range j.pending {
-		if id, ok := s.waivers.waive(s, o.Rule, level, v); ok {
-			o.Waived = append(o.Waived, Waived{Violation: v, Waiver: id})
-		} else {
-			o.Pending = append(o.Pending, v)
+	s.locate(j.violations)
+	s.locate(j.pending)
+	sort := func(vs []Violation, counted *[]Violation) {
+		for _, v := range vs {
+			if w, ok := s.excused(level, v); ok {
+				o.Waived = append(o.Waived, w)
+			} else if w, ok := s.waive(o, level, v); ok {
+				o.Waived = append(o.Waived, w)
+			} else {
+				*counted = append(*counted, v)
+			}
 		}
 	}
-	for _, v := range j.violations {
-		if id, ok := s.waivers.waive(s, o.Rule, level, v); ok {
-			o.Waived = append(o.Waived, Waived{Violation: v, Waiver: id})
-		} else {
-			o.Violations = append(o.Violations, v)
-		}
-	}
+	sort(j.violations, &o.Violations)
+	sort(j.pending, &o.Pending)
 	waived := ""
 	if n := len(o.Waived); n > 0 {
 		waived = fmt.Sprintf("; %d waived", n)
@@ -104,6 +106,9 @@ func (s *subject) settle(o Outcome, j judgement, level int) Outcome {
 			o.Result = Warn
 		}
 		o.Summary = tally(o.Violations, j) + waived
+		if o.From != nil {
+			o.Summary += "; fails from " + o.From.UTC().Format(time.DateOnly)
+		}
 	case j.undecided != "":
 		o.Result, o.Summary = Error, "not decided: "+j.undecided
 	case len(j.gaps.rules)+len(j.gaps.problems) > 0:

@@ -32,7 +32,7 @@ func (s *subject) vulnerabilities(r policy.VulnerabilityRule) judgement {
 		if !s.selects(r, f) {
 			continue
 		}
-		if r.Origin != "" && string(s.origin(layerOf(f))) != r.Origin {
+		if r.Origin != "" && string(s.origin(findingLayer(f))) != r.Origin {
 			unplaced = unplaced || r.Origin == string(OriginBase)
 			continue
 		}
@@ -52,8 +52,8 @@ func (s *subject) vulnerabilities(r policy.VulnerabilityRule) judgement {
 	return j
 }
 
-// layerOf is the layer that brought a finding.
-func layerOf(f evidence.Finding) evidence.Layer {
+// findingLayer is the layer that brought a finding.
+func findingLayer(f evidence.Finding) evidence.Layer {
 	if f.Layer == (evidence.Layer{}) && f.Package != nil {
 		return f.Package.Layer
 	}
@@ -171,7 +171,7 @@ func vulnerabilityMessage(f evidence.Finding) string {
 func reasons(r policy.VulnerabilityRule, f evidence.Finding) string {
 	var b strings.Builder
 	if r.KnownExploited && f.KnownExploited != nil {
-		b.WriteString(", known to be exploited since " + day(*f.KnownExploited))
+		b.WriteString(", known to be exploited since " + dateOf(*f.KnownExploited))
 	}
 	score := func(name string, want *policy.Score, n float64) {
 		switch {
