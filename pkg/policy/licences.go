@@ -49,10 +49,8 @@ func (p *parser) licenceKeys(r *Rule) []key {
 	}
 	// Below an enforced rule neither list of what is allowed may be added: the two widen each other.
 	return []key{
-		p.listKey("forbidden", "Globs of SPDX ids of licences that no package may be under: GPL-3.0*.", &own.Forbidden, more,
-			func(v value) (string, bool) { return p.licenceGlob(v, true) }),
-		p.listKey("allowed", "Globs of SPDX ids of licences that packages may be under; all others, allowed-families aside, are violations.", &own.Allowed, fewer,
-			func(v value) (string, bool) { return p.licenceGlob(v, false) }),
+		p.licencesKey("forbidden", "Globs of SPDX ids of licences that no package may be under: GPL-3.0*.", &own.Forbidden, more, true),
+		p.licencesKey("allowed", "Globs of SPDX ids of licences that packages may be under; all others, allowed-families aside, are violations.", &own.Allowed, fewer, false),
 		enumsKey(p, "forbidden-families", "Families of licences that no package may be under, as Google's licenseclassifier defines them.", &own.ForbiddenFamilies, more, families...),
 		enumsKey(p, "allowed-families", "Families of licences that packages may be under; all others, allowed aside, are violations.", &own.AllowedFamilies, fewer, families...),
 		{name: "unknown", about: "What becomes of packages without a licence, or with one that is not understood: fail (the default) or accept.",
@@ -75,16 +73,32 @@ func (p *parser) checkLicences(v value, r *Rule) {
 	p.inBoth(v, "forbidden-families", own.ForbiddenFamilies, "allowed-families", own.AllowedFamilies)
 }
 
+// maxLicences bounds a list, each item of which is compared with all of SPDX's.
+const maxLicences = 500
+
+// licencesKey reads a list of globs of SPDX ids.
+func (p *parser) licencesKey(name, about string, to *[]string, t tighten, forbidden bool) key {
+	return key{name: name, about: about, shape: listOf(shape{kind: shapeString}), tighten: t, read: func(v value) {
+		if len(v.node.Content) > maxLicences {
+			p.fault(v, "", "has more than %d items", maxLicences)
+			return
+		}
+		table := spdx.NewTable()
+		known := table.Licences()
+		*to, _ = p.strings(v, func(v value) (string, bool) { return p.licenceGlob(v, table, known, forbidden) })
+	}}
+}
+
 // licenceGlob reads a glob of SPDX ids. One that is forbidden and matches no id would
 // forbid nothing, in silence.
-func (p *parser) licenceGlob(v value, forbidden bool) (string, bool) {
+func (p *parser) licenceGlob(v value, table *spdx.Table, known []spdx.Licence, forbidden bool) (string, bool) {
 	s, ok := p.glob(v)
 	if !ok {
 		return "", false
 	}
-	table, matched, best := spdx.NewTable(), false, ""
+	matched, best := false, ""
 	var ids []string
-	for _, l := range table.Licences() {
+	for _, l := range known {
 		matched = matched || MatchLicence(s, l)
 		ids = append(ids, l.Name())
 	}

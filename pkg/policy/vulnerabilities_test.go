@@ -51,6 +51,7 @@ rules:
     - {id: some, severity: [high], status: [affected, fixed], packages: [a, b], except-packages: [x, y], paths: [p/**], origin: base, grace: {days: 7, since: first-seen}, epss: {min: 0.2, unscored: exclude}}
     - {id: kev, known-exploited: true}
     - {id: eol, end-of-life: forbidden, within: 30d}
+  base: [{id: approved, images: [alpine]}]
   packages: [{id: pk, forbidden: [curl, wget], required: [ca], package-type: [os]}]
   licences: [{id: li, forbidden: [GPL-3.0*], allowed-families: [notice, unencumbered], unknown: accept, package-type: [os], except-packages: [x]}]
 `
