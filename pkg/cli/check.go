@@ -71,7 +71,7 @@ oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon'
 	fl := cmd.Flags()
 	f.policy.register(fl)
 	fl.StringArrayVar(&f.platforms, "platform", nil, "examine only this platform of an index (repeatable; never less than the policy requires)")
-	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format, text or json, optionally =PATH (repeatable; default text)")
+	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json or runtime, optionally =PATH (repeatable; default text)")
 	fl.StringVar(&f.color, "color", "auto", "colour: auto, always or never")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on standard error")
 	fl.BoolVar(&f.reportOnly, "report-only", false, "exit 0 although rules failed; a run that could not decide still exits 3")
