@@ -131,6 +131,7 @@ type Image struct {
 	// call of Export or Layer.Open has returned.
 	OnDaemonsWord bool
 
+	around surroundings
 	export func(context.Context) error
 }
 

@@ -185,7 +185,10 @@ func checkPolicy(t *testing.T, p *policy.Policy) {
 		}
 		ids[r.ID] = true
 		groups := 0
-		for _, set := range []bool{r.Vulnerabilities != nil, r.Secrets != nil, r.Config != nil, r.Reference != nil} {
+		for _, set := range []bool{
+			r.Vulnerabilities != nil, r.Secrets != nil, r.Base != nil, r.Config != nil, r.Files != nil, r.Layers != nil,
+			r.Packages != nil, r.Licences != nil, r.Reference != nil, r.Runtime != nil, r.Custom != nil,
+		} {
 			if set {
 				groups++
 			}

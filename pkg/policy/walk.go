@@ -76,7 +76,7 @@ func (pl place) seenFrom(other place) string {
 
 // source is the document that a node stands in.
 func (p *parser) source(n *yaml.Node) *Document {
-	if d, ok := p.sources[n]; ok {
+	if d := p.sources[n]; d != nil {
 		return d
 	}
 	return p.document
