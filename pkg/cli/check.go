@@ -154,6 +154,7 @@ func (a *app) request(ctx context.Context, reference string, f *checkFlags) (gat
 	if req.EffectiveTime, req.EffectiveTimeGiven, err = effectiveTime(f.effectiveTime, now, f.allowPast); err != nil {
 		return req, err
 	}
+	f.policy.network = f.network
 	req.Policy, err = a.loadPolicy(ctx, f.policy)
 	return req, err
 }

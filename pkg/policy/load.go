@@ -89,7 +89,9 @@ func Load(ctx context.Context, req Request, l Loader) (*Policy, error) {
 
 // composer resolves the documents of one policy.
 type composer struct {
-	ctx         context.Context
+	ctx context.Context
+	// opened are the named files so far: each variant of a policy names them all.
+	opened      opened
 	loader      Loader
 	sources     map[*yaml.Node]*Document
 	diagnostics []Diagnostic
@@ -139,6 +141,8 @@ func (c *composer) resolve(reference string, from *Document, n int, below bool, 
 	if err != nil {
 		return nil, nil, fmt.Errorf("policy %s: %w", escape(reference), err)
 	}
+	own := *d // the loader may hand out one document more than once
+	d = &own
 	d.level = n
 	for _, s := range chain {
 		if s == d.Source {
@@ -163,6 +167,9 @@ func (c *composer) resolve(reference string, from *Document, n int, below bool, 
 		base, inherited, err := c.resolve(parent.Value, d, n, below, lv, append(chain, d.Source))
 		if c.ctx.Err() != nil {
 			return nil, nil, c.ctx.Err()
+		}
+		if isUnavailable(err) {
+			return nil, nil, err
 		}
 		if err != nil {
 			c.diagnostics = append(c.diagnostics, Diagnostic{
@@ -322,12 +329,9 @@ func (c *composer) readFile(d *Document, path string) ([]byte, error) {
 	if d.Open == nil {
 		return nil, errors.New("this policy can name no files")
 	}
-	data, err := d.Open(c.ctx, path)
+	data, err := c.open(d, path)
 	if err != nil {
 		return nil, err
-	}
-	if data == nil {
-		data = []byte{}
 	}
 	if key := fmt.Sprintf("%d %s %q", d.level, d.Source, path); !c.read[key] {
 		c.read[key] = true

@@ -5,7 +5,6 @@ package policy
 import (
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -177,7 +176,7 @@ func (c *composer) waiverFiles(d *Document, root *yaml.Node) error {
 			})
 			continue
 		}
-		file := &Document{Source: path.Join(path.Dir(d.Source), n.Value), Data: data, level: d.level}
+		file := &Document{Source: Beside(d.Source, n.Value), Data: data, level: d.level}
 		p := newParser(file)
 		p.fragment, p.waiversOnly = true, true
 		list := p.readDocument()
