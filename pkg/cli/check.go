@@ -169,6 +169,7 @@ func (a *app) request(ctx context.Context, reference string, f *checkFlags) (gat
 	if req.FirstSeenFile, req.FirstSeen, err = readFirstSeen(f.firstSeen); err != nil {
 		return req, err
 	}
+	f.policy.network = f.network
 	req.Policy, err = a.loadPolicy(ctx, f.policy)
 	return req, err
 }

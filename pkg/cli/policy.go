@@ -24,10 +24,12 @@ type policyFlags struct {
 	policy  string
 	enforce []string
 	digest  string
+	// network says how registries are reached, for policies in them.
+	network networkFlags
 }
 
 func (f *policyFlags) register(fl *pflag.FlagSet) {
-	fl.StringVarP(&f.policy, "policy", "p", "", "the policy: a file, or a shipped one such as ocigate:baseline")
+	fl.StringVarP(&f.policy, "policy", "p", "", "the policy: a file, a shipped one such as ocigate:baseline, or oci://REPOSITORY@DIGEST")
 	fl.StringArrayVar(&f.enforce, "enforce", nil, "a policy that stands above --policy, which can only tighten it (repeatable; OCIGATE_ENFORCE adds more)")
 	fl.StringVar(&f.digest, "policy-digest", "", "refuse to run unless the resolved policy has this digest (sha256:…)")
 }
@@ -38,22 +40,23 @@ func (a *app) loadPolicy(ctx context.Context, f policyFlags) (*policy.Policy, er
 	if err != nil {
 		return nil, err
 	}
-	p, err := policy.Load(ctx, req, loader{})
+	p, err := policy.Load(ctx, req, a.loader(f.network))
 	var parse *policy.ParseError
 	switch {
 	case errors.As(err, &parse):
 		return nil, err
+	case err != nil && isUnavailable(err):
+		return nil, unavailable(fmt.Errorf("read %w", err))
 	case err != nil:
 		return nil, &hinted{fmt.Errorf("read %w", err),
-			"a policy is a path, or one that is shipped: " + shipped + strings.Join(policies.Names(), ", "+shipped)}
+			"a policy is a path, an artifact (oci://registry/repository@sha256:…), or one that is shipped: " + shipped + strings.Join(policies.Names(), ", "+shipped)}
 	}
-	digest := f.digest
-	if digest == "" {
-		digest = a.env.Get("OCIGATE_POLICY_DIGEST")
-	}
-	if digest != "" && digest != p.Digest {
-		return nil, &hinted{fmt.Errorf("the policy's digest is %s, not %s", p.Digest, digest),
-			"somebody changed the policy or a file that it names; `ocigate policy explain` shows what it resolves to"}
+	// Both hold: neither takes away what the other demands.
+	for _, digest := range []string{f.digest, a.env.Get("OCIGATE_POLICY_DIGEST")} {
+		if digest != "" && digest != p.Digest {
+			return nil, &hinted{fmt.Errorf("the policy's digest is %s, not %s", p.Digest, digest),
+				"somebody changed the policy or a file that it names; `ocigate policy explain` shows what it resolves to"}
+		}
 	}
 	return p, nil
 }
@@ -107,5 +110,6 @@ func (a *app) policyCommand() *cobra.Command {
 			return errors.Join(errs...)
 		},
 	})
+	cmd.AddCommand(a.policyPushCommand(), a.policyPullCommand())
 	return cmd
 }
