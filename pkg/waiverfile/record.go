@@ -98,7 +98,7 @@ func matching(v verdict.Verdict, w policy.Waiver) (matches []evidence.Finding, k
 	case w.Rule != "" && !rules[w.Rule]:
 		return nil, false, fmt.Errorf("the verdict has no rule %q", w.Rule)
 	default:
-		return nil, false, fmt.Errorf("the verdict has no violation that is %s", scope(w))
+		return nil, false, fmt.Errorf("no violation in the verdict matches %s", scope(w))
 	}
 }
 
@@ -110,12 +110,12 @@ func scope(w policy.Waiver) string {
 		}
 	}
 	add("%s", w.Finding)
-	add("of rule %s", w.Rule)
-	add("in package %s", w.Package)
-	add("at %s", w.Path)
-	add("in image %s", strings.Join(w.Images, " or "))
-	add("of origin %s", w.Origin)
-	return strings.Join(parts, " ")
+	add("rule %s", w.Rule)
+	add("package %s", w.Package)
+	add("path %s", w.Path)
+	add("image %s", strings.Join(w.Images, " or "))
+	add("origin %s", w.Origin)
+	return strings.Join(parts, ", ")
 }
 
 // name is the last part of a package URL, or the name itself.
