@@ -62,6 +62,8 @@ type Request struct {
 	EffectiveTime      time.Time
 	EffectiveTimeGiven bool
 	ReportOnly         bool
+	// Forecast is how far the verdict looks ahead: see verdict.Forecast. 0 is not at all.
+	Forecast time.Duration
 }
 
 // UsageError is a request that cannot be honoured; nothing was examined.
@@ -257,7 +259,7 @@ func (g *Gate) progress(msg string) {
 }
 
 func decide(req Request, all []evidence.Evidence, problems []evidence.Problem, leftOut ...evidence.Platform) verdict.Verdict {
-	return verdict.Decide(verdict.Input{
+	return foretell(req.Forecast, verdict.Input{
 		Policy: req.Policy, Reference: req.Reference, Evidence: all, Problems: problems, NotExamined: leftOut,
 		EffectiveTime: req.EffectiveTime.UTC(), EffectiveTimeGiven: req.EffectiveTimeGiven, ReportOnly: req.ReportOnly,
 	})

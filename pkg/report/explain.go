@@ -3,11 +3,7 @@
 package report
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -230,19 +226,4 @@ func near(v verdict.Verdict, id string) []string {
 		}
 	}
 	return list
-}
-
-// ExplainJSON writes an explanation as one JSON document, under the rules of JSON.
-func ExplainJSON(w io.Writer, e Explanation) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(normal(reflect.ValueOf(e)).Interface()); err != nil {
-		return fmt.Errorf("write explanation as JSON: %w", err)
-	}
-	if _, err := w.Write(visible(b.Bytes())); err != nil {
-		return fmt.Errorf("write explanation as JSON: %w", err)
-	}
-	return nil
 }

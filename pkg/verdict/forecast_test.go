@@ -15,7 +15,7 @@ import (
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
-func day(s string) time.Time {
+func onDay(s string) time.Time {
 	t, err := time.Parse(time.DateOnly, s)
 	if err != nil {
 		panic(err)
@@ -39,14 +39,14 @@ func foretold(p *policy.Policy, days int, evs ...evidence.Evidence) string {
 func TestForecast(t *testing.T) {
 	two := found(vuln("CVE-1", evidence.SeverityCritical, 0, ""), vuln("CVE-2", evidence.SeverityCritical, 1, ""))
 	waive := func(id, finding, until string) policy.Waiver {
-		return policy.Waiver{ID: id, Finding: finding, Until: day(until), Reason: "r", Owner: "o"}
+		return policy.Waiver{ID: id, Finding: finding, Until: onDay(until), Reason: "r", Owner: "o"}
 	}
 	with := func(p *policy.Policy, ws ...policy.Waiver) *policy.Policy {
 		p.Waivers = ws
 		return p
 	}
 	from := critical
-	from.From = day("2026-03-20")
+	from.From = onDay("2026-03-20")
 	warned := asWarning(from)
 	lateBudget := vulnRule("budget", policy.VulnerabilityRule{Severities: []evidence.Severity{evidence.SeverityCritical}, Max: 1})
 	for _, tt := range []struct {
@@ -85,7 +85,7 @@ func TestForecast(t *testing.T) {
 // The input is as it was, and a year is the end.
 func TestForecastIsPureAndBounded(t *testing.T) {
 	p := rules(critical)
-	p.Waivers = []policy.Waiver{{ID: "w", Finding: "CVE-1", Until: day("2028-01-01")}}
+	p.Waivers = []policy.Waiver{{ID: "w", Finding: "CVE-1", Until: onDay("2028-01-01")}}
 	ev := found(vuln("CVE-1", evidence.SeverityCritical, 0, ""))
 	in := verdict.Input{Policy: p, Evidence: []evidence.Evidence{ev}, EffectiveTime: now}
 	updated := *ev.Database.UpdatedAt
@@ -100,7 +100,7 @@ func TestForecastIsPureAndBounded(t *testing.T) {
 // A rule that is to come says from when it fails.
 func TestSummaryOfEffectiveDate(t *testing.T) {
 	r := critical
-	r.From = day("2026-12-01")
+	r.From = onDay("2026-12-01")
 	v := decide(rules(r), found(vuln("CVE-1", evidence.SeverityCritical, 0, "")))
 	o := outcome(v, "no-critical")
 	if o.Result != verdict.Warn || o.From == nil || !strings.HasSuffix(o.Summary, "; fails from 2026-12-01") || v.Status != verdict.Passed {
