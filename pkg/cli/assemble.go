@@ -52,6 +52,7 @@ func (a *app) assemble(f *checkFlags, runDir string, p *progress) (*gate.Gate, e
 	}
 	return &gate.Gate{
 		Images:       opener{images},
+		Bases:        opener{images},
 		Scanner:      &scanAdapter{scanner},
 		OpenDatabase: func(ctx context.Context) (*gate.OpenedDatabase, error) { return openDatabase(ctx, db) },
 		Progress:     p.phase,

@@ -125,7 +125,8 @@ func (a *app) lintFile(ctx context.Context, file string, enforce []string) (lint
 	if !strings.HasPrefix(file, shipped) {
 		if d, err := (loader{}).Load(ctx, file, nil); err == nil && policy.IsWaiverFile(d.Data) {
 			f.Kind = "waivers"
-			f.Waivers, err = policy.LintWaivers(file, d.Data)
+			waivers, err := policy.ParseWaivers(file, d.Data)
+			f.Waivers = len(waivers)
 			return f, err
 		}
 	}

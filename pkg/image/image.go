@@ -128,7 +128,10 @@ type Image struct {
 	// Config and OnDaemonsWord. Read them before any layer is opened, or after a
 	// call of Export or Layer.Open has returned.
 	OnDaemonsWord bool
+	// Annotations are those of the image manifest; nil where the source has none.
+	Annotations map[string]string
 
+	around surroundings
 	export func(context.Context) error
 }
 

@@ -5,9 +5,7 @@ package policy
 import (
 	"fmt"
 	"slices"
-	"strings"
 
-	"github.com/bmatcuk/doublestar/v4"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -94,65 +92,17 @@ func (p *Policy) For(names []string) *Policy {
 	return p
 }
 
+// EnforcesByName says whether an enforced policy has sections, so that what it
+// demands depends on the name of the image.
+func (p *Policy) EnforcesByName() bool {
+	for i := range p.sections {
+		if len(p.sections[i]) > 0 && p.EnforcedLevel(i) {
+			return true
+		}
+	}
+	return false
+}
+
 func matchesAny(globs []string, name string) bool {
 	return slices.ContainsFunc(globs, func(g string) bool { return MatchReference(g, name) })
-}
-
-// MatchReference says whether a glob matches an image name. Both may be short as
-// Docker's are: "alpine" is docker.io/library/alpine. A glob without tag and digest
-// matches every tag; one with a tag matches a name of that tag whatever its digest.
-func MatchReference(glob, name string) bool {
-	glob, name = longName(glob), longName(name)
-	repository, tag, digest := splitName(name)
-	globRepository, globTag, globDigest := splitName(glob)
-	match := func(pattern, s string) bool {
-		ok, err := doublestar.Match(pattern, s)
-		return err == nil && ok
-	}
-	switch {
-	case !match(globRepository, repository):
-		return false
-	case globDigest != "" && !match(globDigest, digest):
-		return false
-	case globTag != "":
-		if tag == "" && digest == "" {
-			tag = "latest"
-		}
-		return match(globTag, tag)
-	default:
-		return true
-	}
-}
-
-// splitName cuts a name into repository, tag and digest; the last two may be empty.
-func splitName(name string) (repository, tag, digest string) {
-	name, digest, _ = strings.Cut(name, "@")
-	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
-		return name[:i], name[i+1:], digest
-	}
-	return name, "", digest
-}
-
-// longName adds what Docker leaves out. A first element with a wildcard is taken for
-// a registry.
-func longName(name string) string {
-	first, _, slash := strings.Cut(name, "/")
-	switch {
-	case !slash && !strings.HasPrefix(name, "*"):
-		return "docker.io/library/" + name
-	case !slash, strings.ContainsAny(first, ".:*?[{"), first == "localhost":
-		return name
-	default:
-		return "docker.io/" + name
-	}
-}
-
-// referenceGlob reads a glob of image names.
-func (p *parser) referenceGlob(v value) (string, bool) {
-	s, ok := p.glob(v)
-	if ok && strings.Contains(s, "://") {
-		p.fault(v, "write the name alone, such as registry.example.com/team/**", "%s is no image name", quote(s))
-		return "", false
-	}
-	return s, ok
 }

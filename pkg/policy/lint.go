@@ -27,18 +27,3 @@ func IsWaiverFile(data []byte) bool {
 	}
 	return child(root, "waivers") != nil
 }
-
-// LintWaivers checks a file of waivers by itself, and returns how many it holds.
-// Whether the rules exist is the business of the policy that names the file. An
-// error is a *ParseError with all mistakes.
-func LintWaivers(source string, data []byte) (int, error) {
-	p := newParser(&Document{Source: source, Data: data})
-	p.fragment, p.waiversOnly = true, true
-	if root := p.readDocument(); root != nil {
-		p.mapping(value{node: root, at: p.place(root)}, "", p.waiverFileKeys())
-	}
-	if len(p.diagnostics) > 0 {
-		return 0, &ParseError{Diagnostics: sortDiagnostics(p.diagnostics)}
-	}
-	return len(p.policy.Waivers), nil
-}

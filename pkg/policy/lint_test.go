@@ -3,7 +3,6 @@
 package policy_test
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/ocigate/ocigate/pkg/policy"
@@ -27,16 +26,5 @@ func TestIsWaiverFile(t *testing.T) {
 		if got := policy.IsWaiverFile([]byte(data)); got != want {
 			t.Errorf("%q: %v", data, got)
 		}
-	}
-}
-
-func TestLintWaivers(t *testing.T) {
-	if n, err := policy.LintWaivers("w.yaml", []byte(waiverFile)); n != 1 || err != nil {
-		t.Errorf("%d, %v", n, err)
-	}
-	n, err := policy.LintWaivers("w.yaml", []byte("version: 2\nwaivers:\n  - {id: W, until: 2026-02-30, reason: r, ownr: o}\n"))
-	var parse *policy.ParseError
-	if n != 0 || !errors.As(err, &parse) || len(parse.Diagnostics) < 4 || parse.Diagnostics[0].File != "w.yaml" {
-		t.Errorf("%d, %v", n, err)
 	}
 }

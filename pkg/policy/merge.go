@@ -9,7 +9,7 @@ import (
 )
 
 // merge lays a document over another: mappings key by key, lists of rules by id,
-// waivers one after the other; everything else is replaced. Neither tree is
+// waivers and VEX documents one after the other; everything else is replaced. Neither tree is
 // changed, and nodes keep the document that they come from.
 func (c *composer) merge(below, above *yaml.Node) *yaml.Node {
 	return c.mergeAt("", below, above)
@@ -21,7 +21,7 @@ func (c *composer) mergeAt(path string, below, above *yaml.Node) *yaml.Node {
 		return above
 	case below.Kind == yaml.MappingNode && above.Kind == yaml.MappingNode:
 		return c.mergeMappings(path, below, above)
-	case below.Kind == yaml.SequenceNode && above.Kind == yaml.SequenceNode && path == "waivers":
+	case below.Kind == yaml.SequenceNode && above.Kind == yaml.SequenceNode && (path == "waivers" || path == "feeds.vex"):
 		return c.copyOf(below, append(append([]*yaml.Node{}, below.Content...), above.Content...))
 	case below.Kind == yaml.SequenceNode && above.Kind == yaml.SequenceNode && isRuleList(path):
 		return c.mergeRules(below, above)

@@ -92,27 +92,6 @@ type Platforms struct {
 	List []evidence.Platform
 }
 
-// Database limits which vulnerability database may be used.
-type Database struct {
-	// MaxAge is the greatest age of the database at the effective time. The default
-	// is DefaultDatabaseMaxAge.
-	MaxAge time.Duration
-}
-
-// DefaultDatabaseMaxAge is the database.max-age of a policy that sets none.
-const DefaultDatabaseMaxAge = 7 * 24 * time.Hour
-
-// Coverage says what must have been looked at. Both default to required.
-type Coverage struct {
-	// OSOptional (`os: optional`) accepts an image whose operating system is unknown or unsupported.
-	OSOptional bool
-	// PackagesOptional (`packages: optional`) accepts an image in which no package was found.
-	PackagesOptional bool
-	// UnreadableAccept holds globs (doublestar) of language files that may be
-	// unreadable; they stay listed.
-	UnreadableAccept []string
-}
-
 // Rule is one requirement. Exactly the field that Group names is set.
 type Rule struct {
 	ID     string
@@ -163,17 +142,26 @@ type Waiver struct {
 	ID string
 	// Rule is the id of the rule that is waived.
 	Rule string
-	// Finding is the id of the finding that is waived.
+	// Finding is the id of the finding, or of the fact, that is waived.
 	Finding string
 	// Package is a package name or a package URL without version; optional.
 	Package string
 	// Path is a glob on the finding's location; optional.
 	Path string
+	// Images are globs of image names (MatchReference): each name of the image must
+	// match one of them.
+	Images []string `json:",omitempty"`
+	// Platforms are those on which the waiver holds; empty is all.
+	Platforms []evidence.Platform `json:",omitempty"`
+	// Origin is "base" or "application", or empty for both.
+	Origin string `json:",omitempty"`
 	// Until is the last day, inclusive, in UTC.
 	Until     time.Time
 	Reason    string
 	Owner     string
 	Reference string
+	// Recorded are the facts when it was waived; nil where they were not recorded.
+	Recorded *Recorded `json:",omitempty"`
 	// Source and Position are where the waiver stands, Level the index in
 	// Policy.Documents of the document that holds it or names its file.
 	Source   string
@@ -184,4 +172,10 @@ type Waiver struct {
 // ExpiredAt says whether the waiver no longer holds at t.
 func (w Waiver) ExpiredAt(t time.Time) bool {
 	return !t.UTC().Before(w.Until.AddDate(0, 0, 1))
+}
+
+// TooFarAt says whether the waiver ends later than the limit allows at t; then it
+// does not count.
+func (w Waiver) TooFarAt(t time.Time, l WaiverLimits) bool {
+	return l.MaxHorizon > 0 && w.Until.After(t.Add(l.MaxHorizon))
 }

@@ -82,6 +82,41 @@ func TestForecast(t *testing.T) {
 	}
 }
 
+// What turns worse by the age of something else than a waiver.
+func TestForecastOfAges(t *testing.T) {
+	graced := critical
+	r := *graced.Vulnerabilities
+	r.Grace = &policy.Grace{Days: 7}
+	graced.Vulnerabilities = &r
+	published := vuln("CVE-1", evidence.SeverityCritical, 0, "")
+	published.Published = ptr(onDay("2026-03-08"))
+	if diff := cmp.Diff("2026-03-16 no-critical pass→fail red=true \n  CVE-1 : its grace period is over\n",
+		foretold(rules(graced), 14, found(published))); diff != "" {
+		t.Error(diff)
+	}
+
+	maintained := with(func(ev *evidence.Evidence) { ev.Coverage.OS.EndOfLifeDate = ptr(onDay("2026-03-18")) })
+	eol := vulnRule("maintained", policy.VulnerabilityRule{EndOfLife: true})
+	if diff := cmp.Diff("2026-03-18 maintained pass→fail red=true \n   : it begins to count on that day\n",
+		foretold(rules(eol), 14, maintained)); diff != "" {
+		t.Error(diff)
+	}
+
+	// A feed that grows old in the course of a day, and the rule that needs it.
+	known := vulnRule("known-exploited", policy.VulnerabilityRule{KnownExploited: true})
+	p := rules(known, asWarning(known))
+	p.Rules[1].ID = "also"
+	p.Feeds.KEV = &policy.Feed{MaxAge: 7 * 24 * time.Hour}
+	fed := with(func(ev *evidence.Evidence) {
+		ev.Feeds.KEV = &evidence.FeedState{Source: "kev.json", Entries: 1, Updated: ptr(now.AddDate(0, 0, -5))}
+	})
+	const old = "not decided: the kev feed cannot be used: it is of 2026-03-05T12:00:00Z: 7d old, where the policy allows 7d"
+	if diff := cmp.Diff("2026-03-12 known-exploited pass→error red=true "+old+"\n2026-03-12 also pass→error red=false "+old+"\n",
+		foretold(p, 14, fed)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // The input is as it was, and a year is the end.
 func TestForecastIsPureAndBounded(t *testing.T) {
 	p := rules(critical)

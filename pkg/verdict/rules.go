@@ -80,14 +80,21 @@ func (s *subject) decide(r policy.Rule) Outcome {
 func (s *subject) settle(o Outcome, j judgement, level int) Outcome {
 	o.Examined, o.Max = j.examined, max(0, j.max)
 	o.Problems = append(o.Problems, j.gaps.problems...)
-	o.Pending = j.pending
-	for _, v := range j.violations {
-		if id, ok := s.waivers.waive(s, o.Rule, level, v); ok {
-			o.Waived = append(o.Waived, Waived{Violation: v, Waiver: id})
-		} else {
-			o.Violations = append(o.Violations, v)
+	s.locate(j.violations)
+	s.locate(j.pending)
+	sort := func(vs []Violation, counted *[]Violation) {
+		for _, v := range vs {
+			if w, ok := s.excused(level, v); ok {
+				o.Waived = append(o.Waived, w)
+			} else if w, ok := s.waive(o, level, v); ok {
+				o.Waived = append(o.Waived, w)
+			} else {
+				*counted = append(*counted, v)
+			}
 		}
 	}
+	sort(j.violations, &o.Violations)
+	sort(j.pending, &o.Pending)
 	waived := ""
 	if n := len(o.Waived); n > 0 {
 		waived = fmt.Sprintf("; %d waived", n)
@@ -117,6 +124,7 @@ func (s *subject) settle(o Outcome, j judgement, level int) Outcome {
 	default:
 		o.Result, o.Summary = Pass, j.met
 	}
+	o.Summary += inGrace(o.Pending)
 	return o
 }
 
