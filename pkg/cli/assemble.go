@@ -123,6 +123,7 @@ type scanAdapter struct{ scanner *scan.Scanner }
 
 func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Database, at time.Time) (*evidence.Evidence, error) {
 	e := &evidence.Evidence{Image: imageFacts(img)}
+	e.Problems = configFacts(e, img, nil)
 	in := scan.Image{Name: img.Subject.Reference, Config: img.Config}
 	for _, l := range img.Layers {
 		in.Layers = append(in.Layers, toScanLayer(img, l))
@@ -145,6 +146,7 @@ func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Datab
 	}
 	e.Image.User, e.Layers, e.Problems = inv.User, inv.Layers, inv.Problems
 	e.Coverage.Unreadable = inv.Unreadable
+	e.Problems = append(e.Problems, configFacts(e, img, inv)...)
 
 	opened, err := db.Wait(ctx)
 	if err != nil {
@@ -161,6 +163,7 @@ func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Datab
 		return e, err
 	}
 	e.Packages, e.Findings, e.Coverage = m.Packages, m.Findings, m.Coverage
+	hashConfigSecrets(e.Findings, img, inv)
 	e.Problems = append(e.Problems, m.Problems...)
 	return e, nil
 }

@@ -58,7 +58,7 @@ const (
 // the enforced policies, and checks the whole. An error of the loader is wrapped;
 // mistakes in the documents are a *ParseError with all of them.
 func Load(ctx context.Context, req Request, l Loader) (*Policy, error) {
-	c := &composer{ctx: ctx, loader: l, sources: map[*yaml.Node]*Document{}, read: map[string]bool{}}
+	c := &composer{ctx: ctx, loader: l, sources: map[*yaml.Node]*Document{}, read: map[string][]byte{}}
 	levels := make([]*level, 0, len(req.Enforce)+1)
 	for _, e := range req.Enforce {
 		lv, err := c.level(e.Reference, len(levels), false)
@@ -93,8 +93,9 @@ type composer struct {
 	sources     map[*yaml.Node]*Document
 	diagnostics []Diagnostic
 	documents   int
-	// read are the files that a document named and that were read, by document and path.
-	read map[string]bool
+	// read are the files that a document named, by document and path: each is read once,
+	// so that what is used is what the digest covers.
+	read map[string][]byte
 	// parts are what the resolved policy's digest covers.
 	parts []Part
 }
@@ -322,6 +323,10 @@ func (c *composer) readFile(d *Document, path string) ([]byte, error) {
 	if d.Open == nil {
 		return nil, errors.New("this policy can name no files")
 	}
+	key := fmt.Sprintf("%d %s %q", d.level, d.Source, path)
+	if data, ok := c.read[key]; ok {
+		return data, nil
+	}
 	data, err := d.Open(c.ctx, path)
 	if err != nil {
 		return nil, err
@@ -329,10 +334,8 @@ func (c *composer) readFile(d *Document, path string) ([]byte, error) {
 	if data == nil {
 		data = []byte{}
 	}
-	if key := fmt.Sprintf("%d %s %q", d.level, d.Source, path); !c.read[key] {
-		c.read[key] = true
-		c.parts = append(c.parts, Part{Level: d.level, Source: d.Source, Path: path, Digest: digestOf(data)})
-	}
+	c.read[key] = data
+	c.parts = append(c.parts, Part{Level: d.level, Source: d.Source, Path: path, Digest: digestOf(data)})
 	return data, nil
 }
 

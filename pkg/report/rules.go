@@ -36,7 +36,7 @@ func (p *page) rules(v verdict.Verdict, s verdict.SubjectVerdict, title string, 
 		}
 		p.ruleTitle(v, o)
 		p.wrap(4, "", clean(o.Summary))
-		p.violations(o.Violations, limit)
+		p.ruleViolations(o, limit)
 		if o.Remediation != "" {
 			p.wrap(12, "    remedy: ", clean(o.Remediation))
 		}

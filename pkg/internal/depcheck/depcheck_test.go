@@ -55,6 +55,7 @@ var allowed = map[string][]string{
 	"pkg/feed":       {"pkg/evidence"},
 	"pkg/vex":        {"pkg/evidence"},
 	"pkg/gate":       {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/image", "pkg/feed", "pkg/vex"},
+	"pkg/custom":     {"pkg/evidence", "policies"},
 	"policies":       {},
 	"cmd/ocigate":    {"pkg/cli"},
 }
