@@ -42,8 +42,9 @@ type Scanner interface {
 // ScanRequest is what a Scanner is to look for.
 type ScanRequest struct {
 	EffectiveTime time.Time
-	// Paths are the globs of the files that the policy asks for.
-	Paths []string
+	// Paths are the globs of the files that the policy asks for, HiddenPaths of those
+	// that it asks for if a later layer deletes or replaces them.
+	Paths, HiddenPaths []string
 }
 
 // Gate checks images. All fields but Progress and Grace are required.
@@ -255,7 +256,7 @@ func opened(set *image.Set) string {
 // scan examines one platform. A scan that failed is a problem of its evidence.
 func (g *Gate) scan(ctx context.Context, img *image.Image, db *Database, req Request) (*evidence.Evidence, error) {
 	g.progress(fmt.Sprintf("scanning %s, %d layers", img.Subject.Platform, len(img.Layers)))
-	e, err := g.Scanner.Scan(ctx, img, db, ScanRequest{EffectiveTime: req.EffectiveTime, Paths: req.Policy.FileGlobs()})
+	e, err := g.Scanner.Scan(ctx, img, db, ScanRequest{EffectiveTime: req.EffectiveTime, Paths: req.Policy.FileGlobs(), HiddenPaths: req.Policy.HiddenFileGlobs()})
 	if e == nil {
 		e = &evidence.Evidence{}
 	}
