@@ -42,8 +42,9 @@ type Scanner interface {
 // ScanRequest is what a Scanner is to look for.
 type ScanRequest struct {
 	EffectiveTime time.Time
-	// Paths are the globs of the files that the policy asks for.
-	Paths []string
+	// Paths are the globs of the files that the policy asks for, HiddenPaths of those
+	// that it asks for if a later layer deletes or replaces them.
+	Paths, HiddenPaths []string
 }
 
 // Gate checks images. All fields but Bases, Progress and Grace are required.
@@ -265,7 +266,7 @@ func opened(set *image.Set) string {
 func (g *Gate) scan(ctx context.Context, img *image.Image, db *Database, req Request) (*evidence.Evidence, error) {
 	g.progress(fmt.Sprintf("scanning %s, %d layers", img.Subject.Platform, len(img.Layers)))
 	base := g.findBase(ctx, img, req)
-	e, err := g.Scanner.Scan(ctx, img, db, ScanRequest{EffectiveTime: req.EffectiveTime, Paths: req.Policy.FileGlobs()})
+	e, err := g.Scanner.Scan(ctx, img, db, ScanRequest{EffectiveTime: req.EffectiveTime, Paths: req.Policy.FileGlobs(), HiddenPaths: req.Policy.HiddenFileGlobs()})
 	if e == nil {
 		e = &evidence.Evidence{}
 	}
