@@ -119,6 +119,8 @@ type Image struct {
 	Subject evidence.Subject
 	// Config is the image configuration. Its bytes matched their digest unless OnDaemonsWord.
 	Config *v1.ConfigFile
+	// Annotations are those of the manifest; nil where the source has none.
+	Annotations map[string]string
 	// Layers are base first, in the order and number of Config.RootFS.DiffIDs.
 	Layers []*Layer
 	// OnDaemonsWord is true while Config and diff IDs are what a daemon's inspect
@@ -128,8 +130,6 @@ type Image struct {
 	// Config and OnDaemonsWord. Read them before any layer is opened, or after a
 	// call of Export or Layer.Open has returned.
 	OnDaemonsWord bool
-	// Annotations are those of the image manifest; nil where the source has none.
-	Annotations map[string]string
 
 	around surroundings
 	export func(context.Context) error
