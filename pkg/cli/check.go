@@ -76,7 +76,7 @@ oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon'
 	f.base.register(fl)
 	fl.StringArrayVar(&f.platforms, "platform", nil, "examine only this platform of an index (repeatable; never less than the policy requires)")
 	fl.StringVar(&f.destination, "destination", "", "the name that the image is pushed to: rules about references and per-image sections go by it")
-	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, or first-seen (the updated copy of --first-seen), optionally =PATH (repeatable; default text)")
+	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, evidence (what was found, for policy test and custom rules), or first-seen (the updated copy of --first-seen), optionally =PATH (repeatable; default text)")
 	fl.StringVar(&f.firstSeen, "first-seen", "", "file with the days on which findings were first seen; it is only read, --output first-seen=FILE writes the updated copy")
 	fl.StringVar(&f.color, "color", "auto", "colour: auto, always or never")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on standard error")
@@ -200,6 +200,9 @@ func (a *app) judge(ctx context.Context, req gate.Request, f *checkFlags, p *pro
 
 	g, err := a.assemble(f, runDir, p)
 	if err != nil {
+		return verdict.Verdict{}, err
+	}
+	if g.Custom, err = compileCustom(ctx, req.Policy); err != nil {
 		return verdict.Verdict{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)

@@ -21,7 +21,7 @@ import (
 
 type renderer func(io.Writer, verdict.Verdict, report.Options) error
 
-var formats = map[string]renderer{"text": report.Text, "json": report.JSON, firstSeenFormat: unboundFirstSeen}
+var formats = map[string]renderer{"text": report.Text, "json": report.JSON, "evidence": report.Evidence, firstSeenFormat: unboundFirstSeen}
 
 // output is one --output: a format, and a path or standard output.
 type output struct {
@@ -41,7 +41,7 @@ func parseOutputs(flags []string) ([]output, error) {
 		format, path, hasPath := strings.Cut(f, "=")
 		render, ok := formats[format]
 		if !ok {
-			return nil, &hinted{fmt.Errorf("--output %q: no such format", f), "the formats are text, json and first-seen"}
+			return nil, &hinted{fmt.Errorf("--output %q: no such format", f), "the formats are text, json, evidence and first-seen"}
 		}
 		if hasPath && path == "" {
 			return nil, &hinted{fmt.Errorf("--output %q: the path is empty", f), "write --output " + format + "=PATH, or --output " + format + " for standard output"}

@@ -47,6 +47,9 @@ func (a *app) loadPolicy(ctx context.Context, f policyFlags) (*policy.Policy, er
 		return nil, &hinted{fmt.Errorf("read %w", err),
 			"a policy is a path, or one that is shipped: " + shipped + strings.Join(policies.Names(), ", "+shipped)}
 	}
+	if _, err := compileCustom(ctx, p); err != nil {
+		return nil, err
+	}
 	digest := f.digest
 	if digest == "" {
 		digest = a.env.Get("OCIGATE_POLICY_DIGEST")
@@ -107,5 +110,6 @@ func (a *app) policyCommand() *cobra.Command {
 			return errors.Join(errs...)
 		},
 	})
+	cmd.AddCommand(a.policyTestCommand())
 	return cmd
 }
