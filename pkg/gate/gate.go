@@ -47,12 +47,14 @@ type ScanRequest struct {
 	Paths, HiddenPaths []string
 }
 
-// Gate checks images. All fields but Bases, Progress and Grace are required.
+// Gate checks images. All fields but Bases, Custom, Progress and Grace are required.
 type Gate struct {
 	Images  Opener
 	Scanner Scanner
 	// Bases find base images. Nil: no image is known to have one.
 	Bases Bases
+	// Custom evaluates the policy's custom rules. Nil: none of them can be decided.
+	Custom CustomRules
 	// OpenDatabase makes the vulnerability database ready. It runs while images are
 	// opened and analysed.
 	OpenDatabase func(context.Context) (*OpenedDatabase, error)
@@ -224,6 +226,9 @@ func (g *Gate) check(ctx context.Context, req Request) (verdict.Verdict, error) 
 		annotateVEX(e, statements)
 		feeds().Annotate(e, req.EffectiveTime)
 		all = append(all, *e)
+	}
+	if err := g.evaluateCustom(ctx, all, req); err != nil {
+		return verdict.Verdict{}, err
 	}
 	return decide(req, all, problems, leftOut(set.Images, images)...), nil
 }
