@@ -121,10 +121,10 @@ func javaOpener(o vulndb.Options) func(context.Context) (string, evidence.Databa
 // scanAdapter makes a gate.Scanner of Trivy's.
 type scanAdapter struct{ scanner *scan.Scanner }
 
-func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Database, at time.Time) (*evidence.Evidence, error) {
+func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Database, ask gate.ScanRequest) (*evidence.Evidence, error) {
 	e := &evidence.Evidence{Image: imageFacts(img)}
 	e.Problems = configFacts(e, img, nil)
-	in := scan.Image{Name: img.Subject.Reference, Config: img.Config}
+	in := scan.Image{Name: img.Subject.Reference, Config: img.Config, Paths: ask.Paths}
 	for _, l := range img.Layers {
 		in.Layers = append(in.Layers, toScanLayer(img, l))
 	}
@@ -138,13 +138,14 @@ func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Datab
 			e.Problems = append(e.Problems, evidence.Problem{Area: area, What: what, Message: err.Error(), Hint: hint})
 			return e, nil
 		}
-		return s.Scan(ctx, img, db, at)
+		return s.Scan(ctx, img, db, ask)
 	}
 	inv, err := s.scanner.Analyze(ctx, in)
 	if err != nil {
 		return e, err
 	}
 	e.Image.User, e.Layers, e.Problems = inv.User, inv.Layers, inv.Problems
+	e.Files, e.Waste = inv.Files, inv.Waste
 	e.Coverage.Unreadable = inv.Unreadable
 	e.Problems = append(e.Problems, configFacts(e, img, inv)...)
 
@@ -158,7 +159,7 @@ func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Datab
 	}
 	e.Database = opened.State
 	e.Database.Java = inv.JavaDatabase()
-	m, err := s.scanner.Detect(ctx, inv, opened.Platforms, at)
+	m, err := s.scanner.Detect(ctx, inv, opened.Platforms, ask.EffectiveTime)
 	if err != nil {
 		return e, err
 	}

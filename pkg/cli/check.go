@@ -22,6 +22,7 @@ import (
 type checkFlags struct {
 	policy        policyFlags
 	platforms     []string
+	baseline      string
 	destination   string
 	outputs       []string
 	color         string
@@ -76,6 +77,7 @@ oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon'
 	f.base.register(fl)
 	fl.StringArrayVar(&f.platforms, "platform", nil, "examine only this platform of an index (repeatable; never less than the policy requires)")
 	fl.StringVar(&f.destination, "destination", "", "the name that the image is pushed to: rules about references and per-image sections go by it")
+	fl.StringVar(&f.baseline, "baseline", "", "compare the size with this image, for rules with max-growth")
 	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, runtime (the least privileges to run with), or first-seen (the updated copy of --first-seen), optionally =PATH (repeatable; default text)")
 	fl.StringVar(&f.firstSeen, "first-seen", "", "file with the days on which findings were first seen; it is only read, --output first-seen=FILE writes the updated copy")
 	fl.StringVar(&f.color, "color", "auto", "colour: auto, always or never")
@@ -134,7 +136,7 @@ func (a *app) check(ctx context.Context, reference string, f *checkFlags) error 
 // request checks everything that can be wrong with the command line, before
 // anything is examined.
 func (a *app) request(ctx context.Context, reference string, f *checkFlags) (gate.Request, error) {
-	req := gate.Request{Reference: reference, ReportOnly: f.reportOnly, Destination: f.destination}
+	req := gate.Request{Reference: reference, ReportOnly: f.reportOnly, Destination: f.destination, Baseline: f.baseline}
 	switch f.color {
 	case "auto", "always", "never":
 	default:

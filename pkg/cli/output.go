@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -41,7 +43,7 @@ func parseOutputs(flags []string) ([]output, error) {
 		format, path, hasPath := strings.Cut(f, "=")
 		render, ok := formats[format]
 		if !ok {
-			return nil, &hinted{fmt.Errorf("--output %q: no such format", f), "the formats are text, json, runtime and first-seen"}
+			return nil, &hinted{fmt.Errorf("--output %q: no such format", f), "the formats are " + strings.Join(slices.Sorted(maps.Keys(formats)), ", ")}
 		}
 		if hasPath && path == "" {
 			return nil, &hinted{fmt.Errorf("--output %q: the path is empty", f), "write --output " + format + "=PATH, or --output " + format + " for standard output"}

@@ -49,10 +49,12 @@ func (g *Gate) findBase(ctx context.Context, img *image.Image, req Request) func
 	return func() *evidence.Base {
 		select {
 		case b := <-done:
-			return b
+			if b != nil || ctx.Err() == nil {
+				return b
+			}
 		case <-ctx.Done():
-			return unknownBase("the time for this run is over")
 		}
+		return unknownBase("the time for this run is over")
 	}
 }
 

@@ -36,7 +36,14 @@ type Scanner interface {
 	// Scan analyses img, waits for db, and matches. Subject and Image of the result
 	// are filled as far as the scanner knows them. The error is for a scan that
 	// failed as a whole.
-	Scan(ctx context.Context, img *image.Image, db *Database, at time.Time) (*evidence.Evidence, error)
+	Scan(ctx context.Context, img *image.Image, db *Database, ask ScanRequest) (*evidence.Evidence, error)
+}
+
+// ScanRequest is what a Scanner is to look for.
+type ScanRequest struct {
+	EffectiveTime time.Time
+	// Paths are the globs of the files that the policy asks for.
+	Paths []string
 }
 
 // Gate checks images. All fields but Bases, Progress and Grace are required.
@@ -68,6 +75,8 @@ type Request struct {
 	// Destination is the name that the image is about to be pushed to; empty where
 	// nobody said.
 	Destination string
+	// Baseline is the reference of the image whose size is compared with; empty for none.
+	Baseline string
 	// FirstSeen are the days on which findings were first seen, of FirstSeenFile; nil
 	// for none.
 	FirstSeen     *feed.FirstSeen
@@ -200,12 +209,15 @@ func (g *Gate) check(ctx context.Context, req Request) (verdict.Verdict, error) 
 		return verdict.Verdict{}, err
 	}
 	statements := readVEX(req.Policy, req.EffectiveTime)
+	base := g.openBaseline(ctx, req.Baseline)
+	defer base.close()
 	all := make([]evidence.Evidence, 0, len(images))
 	for _, img := range images {
 		e, err := g.scan(ctx, img, db, req)
 		if err != nil {
 			return verdict.Verdict{}, err
 		}
+		base.measure(ctx, e)
 		annotateVEX(e, statements)
 		feeds().Annotate(e, req.EffectiveTime)
 		all = append(all, *e)
@@ -251,7 +263,7 @@ func opened(set *image.Set) string {
 func (g *Gate) scan(ctx context.Context, img *image.Image, db *Database, req Request) (*evidence.Evidence, error) {
 	g.progress(fmt.Sprintf("scanning %s, %d layers", img.Subject.Platform, len(img.Layers)))
 	base := g.findBase(ctx, img, req)
-	e, err := g.Scanner.Scan(ctx, img, db, req.EffectiveTime)
+	e, err := g.Scanner.Scan(ctx, img, db, ScanRequest{EffectiveTime: req.EffectiveTime, Paths: req.Policy.FileGlobs()})
 	if e == nil {
 		e = &evidence.Evidence{}
 	}

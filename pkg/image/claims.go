@@ -145,7 +145,7 @@ type baseName struct{ repository, tag, digest string }
 func parseBaseName(s string) (baseName, error) {
 	named, digest, pinned := strings.Cut(s, "@")
 	n := baseName{digest: digest}
-	if pinned && !isDigest(digest) {
+	if pinned && !isDigest(digest) || strings.Contains(named, "//") {
 		return n, faultf(KindUsage, "not an image reference")
 	}
 	t, err := name.NewTag(named)

@@ -31,6 +31,9 @@ type Inventory struct {
 	Unreadable []evidence.Unreadable
 	// User is the resolved user of the image configuration.
 	User evidence.User
+	// Files are the files of interest; Waste is nil where a layer could not be read.
+	Files []evidence.File
+	Waste *evidence.Waste
 
 	name    string
 	records []*record
@@ -106,6 +109,7 @@ func (s *Scanner) Analyze(ctx context.Context, img Image) (*Inventory, error) {
 	if !inv.complete && inv.User.Configured != "" && inv.User.UID == nil {
 		inv.User.Reason += " (not every layer could be read)"
 	}
+	inv.listFiles(img.Paths)
 	s.analyzeConfig(ctx, img, inv)
 	return inv, nil
 }
@@ -172,7 +176,7 @@ func (s *Scanner) key(diffID string, isBase bool) string {
 }
 
 // recordVersion changes whenever the meaning of a record does.
-const recordVersion = 1
+const recordVersion = 2
 
 func (s *Scanner) analysisVersion() string {
 	b, err := json.Marshal([]any{recordVersion, TrivyVersion, s.group.AnalyzerVersions(), s.handlers.Versions(), s.opts.Limits})
@@ -220,6 +224,15 @@ func (inv *Inventory) collectFailures() {
 			}
 			inv.Problems = append(inv.Problems, p)
 		}
+	}
+}
+
+// listFiles says which files are of interest, and what is wasted.
+func (inv *Inventory) listFiles(patterns []string) {
+	files, waste, problems := filesOf(inv.records, patterns)
+	inv.Files, inv.Problems = files, append(inv.Problems, problems...)
+	if inv.complete {
+		inv.Waste = waste
 	}
 }
 

@@ -64,6 +64,9 @@ func (s *subject) lineage(b evidence.Base, j *judgement) {
 	name, reason := cmp.Or(b.Reference, "the base image"), cmp.Or(b.Reason, "no reason is given")
 	switch b.Lineage {
 	case evidence.LineageProven:
+		if b.Reference == "" {
+			j.undecided = "it is not known which image the base is"
+		}
 		if n := len(s.evidence.Layers); b.Layers < 1 || b.Layers > n {
 			j.gaps.rules = append(j.gaps.rules, s.open(RuleLimits, RuleScan).rules...)
 			j.undecided = fmt.Sprintf("%d layers of %s are said to be the image's, which has %d", b.Layers, name, n)

@@ -38,7 +38,7 @@ func configured(change func(*evidence.Evidence, *evidence.Config)) evidence.Evid
 			Healthcheck: &evidence.Healthcheck{Test: []string{"CMD", "/app", "-health"}},
 			History:     []evidence.HistoryEntry{{CreatedBy: "/bin/sh -c #(nop) ADD file:abc in / "}, {CreatedBy: "USER 1000", EmptyLayer: true}},
 		}
-		ev.Files = []evidence.File{}
+		ev.Waste = &evidence.Waste{}
 		if change != nil {
 			change(ev, ev.Image.Config)
 		}
@@ -142,6 +142,11 @@ func TestConfig(t *testing.T) {
 		{"env-secrets: forbidden", func(ev *evidence.Evidence, _ *evidence.Config) {
 			ev.Findings = []evidence.Finding{secret("aws", "image config"), secret("aws", "app/.env")}
 		}, verdict.Fail, ""},
+		{"env-secrets: forbidden", func(ev *evidence.Evidence, c *evidence.Config) {
+			f := secret("aws", "image config")
+			f.Hash = "sha256:1"
+			ev.Findings, c.Credentials = []evidence.Finding{f}, []evidence.Credential{{Place: "env", Name: "K", Rule: "name", Hash: "sha256:1"}}
+		}, verdict.Fail, "env K"},
 		{"env-secrets: forbidden", func(ev *evidence.Evidence, _ *evidence.Config) { ev.Coverage.SecretScan = false }, verdict.Error, "not searched"},
 		{"env-secrets: forbidden", func(ev *evidence.Evidence, _ *evidence.Config) {
 			ev.Problems = []evidence.Problem{{Area: evidence.AreaScan, Message: "m"}}
@@ -250,7 +255,7 @@ func TestConfigNamesPlaces(t *testing.T) {
 		c.History = append(c.History, evidence.HistoryEntry{CreatedBy: "RUN /bin/sh -c apt-get update # buildkit"})
 		c.Ports = []evidence.Port{{First: 22, Last: 22, Protocol: "tcp", Raw: "22/tcp"}}
 		ev.Dockerfile = &evidence.Dockerfile{Path: "Dockerfile", Stages: []evidence.Stage{{Line: 1, Instructions: []evidence.Instruction{
-			{Keyword: "RUN", Arguments: "apt-get  update", Line: 7}, {Keyword: "EXPOSE", Arguments: "80 22", Line: 9},
+			{Keyword: "EXPOSE", Arguments: "80 22", Line: 5}, {Keyword: "RUN", Arguments: "apt-get  update", Line: 7},
 		}}}}
 	})
 	o := outcome(decide(rules(parsed(t, "config", "ports: {min: 1024}, history: {forbidden: [apt-get]}")), ev), "r")
@@ -262,7 +267,7 @@ func TestConfigNamesPlaces(t *testing.T) {
 	for _, v := range o.Violations {
 		got = append(got, at{v.ID, v.Layer.DiffID, v.Line})
 	}
-	if diff := cmp.Diff([]at{{"22/tcp", "", 9}, {"step 3", "sha256:dd", 7}}, got); diff != "" {
+	if diff := cmp.Diff([]at{{"22/tcp", "", 5}, {"step 3", "sha256:dd", 7}}, got); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -303,7 +308,7 @@ func TestRuntime(t *testing.T) {
 		{"no-new-privileges: required", nil, verdict.Pass, "no file grants"},
 		{"no-new-privileges: required", files(file("bin/su", 0o4755), gone, open, file("bin/x", 0o2755), file("bin/ping", 0o755, "cap_net_raw")), verdict.Fail, "/bin/su /bin/x /bin/ping"},
 		{"no-new-privileges: required", files(gone), verdict.Pass, "no file grants"},
-		{"no-new-privileges: required", files(), verdict.Error, "not looked at"},
+		{"no-new-privileges: required", func(ev *evidence.Evidence, _ *evidence.Config) { ev.Waste = nil }, verdict.Error, "not looked at"},
 		{"capabilities: none", func(ev *evidence.Evidence, _ *evidence.Config) {
 			ev.Problems = []evidence.Problem{{Area: evidence.AreaLimit, Message: "m"}}
 		}, verdict.Error, "limits"},
