@@ -3,6 +3,8 @@
 package verdict_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -358,4 +360,39 @@ func TestProfile(t *testing.T) {
 	if _, ok := verdict.ProfileOf(evidence.Evidence{}); ok {
 		t.Error("a profile of nothing")
 	}
+}
+
+// FuzzConfig: no panic, and no pass of what nobody read.
+func FuzzConfig(f *testing.F) {
+	for _, ev := range []evidence.Evidence{{}, good(), configured(nil), configured(steps("RUN |1 A=b /bin/sh -c x", "/bin/sh -c "))} {
+		b, err := json.Marshal(ev)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	var all []policy.Rule
+	for _, group := range []string{"config", "runtime"} {
+		for i, rule := range everyPart[group] {
+			p, err := policy.Parse("f", fmt.Appendf(nil, "version: 1\nname: x\nrules:\n  %s: [{id: r%d, %s}]\n", group, i, rule))
+			if err != nil {
+				f.Fatal(err)
+			}
+			p.Rules[0].ID = group + p.Rules[0].ID
+			all = append(all, p.Rules[0])
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var ev evidence.Evidence
+		if json.Unmarshal(b, &ev) != nil {
+			return
+		}
+		for _, o := range decide(rules(all...), ev).Subjects[0].Outcomes {
+			byUser := o.Rule == "runtimer2" || o.Rule == "configr14"
+			if o.Group != verdict.GroupBuiltin && ev.Image.Config == nil && !byUser && (o.Result == verdict.Pass || o.Result == verdict.Skip) {
+				t.Errorf("%s passes without a configuration: %s", o.Rule, o.Summary)
+			}
+		}
+		verdict.ProfileOf(ev)
+	})
 }

@@ -137,7 +137,7 @@ func (s *subject) healthcheck(want policy.Presence, c *evidence.Config) part {
 		if disabled {
 			m = "HEALTHCHECK NONE disables the health check"
 		}
-		p.violations = []Violation{{ID: "healthcheck", Message: m, Line: s.lineOf("HEALTHCHECK", ""), Fix: `add to the Dockerfile, as in: HEALTHCHECK CMD ["/app", "-health"] (the OCI format drops it: build in Docker's)`}}
+		p.violations = []Violation{{ID: "healthcheck", Message: m, Line: s.lineOf("HEALTHCHECK", ""), Fix: `add to the Dockerfile, as in: HEALTHCHECK CMD ["/app", "-health"] (podman and buildah keep it with --format docker only)`}}
 	case want == policy.Forbidden && has:
 		p.violations = []Violation{{ID: "healthcheck", Message: "the image has a HEALTHCHECK", Line: s.lineOf("HEALTHCHECK", ""), Fix: "remove HEALTHCHECK, or set HEALTHCHECK NONE where the base image brings it"}}
 	case want != policy.Required && want != policy.Forbidden:
