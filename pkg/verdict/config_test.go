@@ -140,7 +140,7 @@ func TestConfig(t *testing.T) {
 		{"env-secrets: forbidden", zero, verdict.Pass, "no credential"},
 		{"env-secrets: forbidden", func(_ *evidence.Evidence, c *evidence.Config) {
 			c.Credentials = []evidence.Credential{{Place: "env", Name: "PASSWORD", Rule: "name"}, {Place: "env", Name: "PASSWORD", Rule: "x"}, {Place: "history", Name: "1", Rule: "x"}}
-		}, verdict.Fail, "env PASSWORD history 1"},
+		}, verdict.Fail, "env:PASSWORD history:1"},
 		{"env-secrets: forbidden", func(ev *evidence.Evidence, _ *evidence.Config) {
 			ev.Findings = []evidence.Finding{secret("aws", "image config"), secret("aws", "app/.env")}
 		}, verdict.Fail, ""},
@@ -148,18 +148,18 @@ func TestConfig(t *testing.T) {
 			f := secret("aws", "image config")
 			f.Hash = "sha256:1"
 			ev.Findings, c.Credentials = []evidence.Finding{f}, []evidence.Credential{{Place: "env", Name: "K", Rule: "name", Hash: "sha256:1"}}
-		}, verdict.Fail, "env K"},
+		}, verdict.Fail, "env:K"},
 		{"env-secrets: forbidden", func(ev *evidence.Evidence, _ *evidence.Config) { ev.Coverage.SecretScan = false }, verdict.Error, "not searched"},
 		{"env-secrets: forbidden", func(ev *evidence.Evidence, _ *evidence.Config) {
 			ev.Problems = []evidence.Problem{{Area: evidence.AreaScan, Message: "m"}}
 		}, verdict.Error, "scan"},
 
-		{"history: {forbidden: [\"^ADD \"]}", zero, verdict.Fail, "step 1"},
+		{"history: {forbidden: [\"^ADD \"]}", zero, verdict.Fail, "step:1"},
 		{"history: {forbidden: [\"^ADD \"], accept: [\"^ADD \\\\S+ in /$\"]}", zero, verdict.Pass, "2 steps"},
-		{"history: {forbidden: [\"^RUN apt-get update$\"]}", steps("RUN /bin/sh -c apt-get update # buildkit", "/bin/sh -c apt-get \t update", "|1 A=b c /bin/sh -c apt-get update", "RUN |2 A=b C=d /bin/bash -o pipefail -c apt-get update # buildkit", "RUN apt-get update && x"), verdict.Fail, "step 1 step 2 step 3 step 4"},
-		{"history: {forbidden: [\"^RUN .*upgrade\"]}", steps("RUN x\napt-get upgrade"), verdict.Fail, "step 1"},
+		{"history: {forbidden: [\"^RUN apt-get update$\"]}", steps("RUN /bin/sh -c apt-get update # buildkit", "/bin/sh -c apt-get \t update", "|1 A=b c /bin/sh -c apt-get update", "RUN |2 A=b C=d /bin/bash -o pipefail -c apt-get update # buildkit", "RUN apt-get update && x"), verdict.Fail, "step:1 step:2 step:3 step:4"},
+		{"history: {forbidden: [\"^RUN .*upgrade\"]}", steps("RUN x\napt-get upgrade"), verdict.Fail, "step:1"},
 		{"history: {forbidden: [upgrade]}", steps("ENV A_TOKEN="+evidence.Masked, `RUN curl -H "Authorization: Bearer `+evidence.Masked+`"`), verdict.Pass, "2 steps"},
-		{"history: {forbidden: [upgrade]}", steps("RUN " + evidence.Masked + " -y"), verdict.Fail, "step 1"},
+		{"history: {forbidden: [upgrade]}", steps("RUN " + evidence.Masked + " -y"), verdict.Fail, "step:1"},
 		{"history: {forbidden: [upgrade]}", steps(), verdict.Error, "no history"},
 		{"history: {forbidden: [upgrade]}", func(ev *evidence.Evidence, _ *evidence.Config) {
 			for range 2 {
@@ -185,7 +185,7 @@ func TestConfig(t *testing.T) {
 		{"created: {reproducible: accept}", func(ev *evidence.Evidence, _ *evidence.Config) { ev.Image.Created = nil }, verdict.Pass, "reproducible"},
 
 		{"onbuild: forbidden", zero, verdict.Pass, "no triggers"},
-		{"onbuild: forbidden", func(_ *evidence.Evidence, c *evidence.Config) { c.OnBuild = []string{"RUN x", "RUN y"} }, verdict.Fail, "onbuild 1 onbuild 2"},
+		{"onbuild: forbidden", func(_ *evidence.Evidence, c *evidence.Config) { c.OnBuild = []string{"RUN x", "RUN y"} }, verdict.Fail, "onbuild:1 onbuild:2"},
 	} {
 		o := outcome(decide(rules(parsed(t, "config", tt.rule)), configured(tt.change)), "r")
 		var ids []string
@@ -202,6 +202,28 @@ func TestConfig(t *testing.T) {
 		if o.Result != tt.want || tt.want == verdict.Fail && got != tt.says || !strings.Contains(got, tt.says) {
 			t.Errorf("%s: %s: %q (%s), want %s with %q", tt.rule, o.Result, got, o.Summary, tt.want, tt.says)
 		}
+	}
+}
+
+// TestConfigWaiver: what a rule names can be waived alone.
+func TestConfigWaiver(t *testing.T) {
+	p, err := policy.Parse("f", []byte(`version: 1
+name: x
+rules:
+  config: [{id: c, env-secrets: forbidden, history: {forbidden: ["^ADD "]}}]
+waivers:
+  - {id: w1, rule: c, finding: "env:DB_PASSWORD", until: 2026-12-31, reason: r, owner: o}
+  - {id: w2, rule: c, finding: "step:1", until: 2026-12-31, reason: r, owner: o}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ev := configured(func(_ *evidence.Evidence, c *evidence.Config) {
+		c.Credentials = []evidence.Credential{{Place: "env", Name: "DB_PASSWORD", Rule: "name"}, {Place: "env", Name: "TOKEN", Rule: "name"}}
+	})
+	o := outcome(decide(p, ev), "c")
+	if len(o.Waived) != 2 || len(o.Violations) != 1 || o.Violations[0].ID != "env:TOKEN" {
+		t.Errorf("%+v", o)
 	}
 }
 
@@ -269,7 +291,7 @@ func TestConfigNamesPlaces(t *testing.T) {
 	for _, v := range o.Violations {
 		got = append(got, at{v.ID, v.Layer.DiffID, v.Line})
 	}
-	if diff := cmp.Diff([]at{{"22/tcp", "", 5}, {"step 3", "sha256:dd", 7}}, got); diff != "" {
+	if diff := cmp.Diff([]at{{"22/tcp", "", 5}, {"step:3", "sha256:dd", 7}}, got); diff != "" {
 		t.Error(diff)
 	}
 }

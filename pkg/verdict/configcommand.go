@@ -182,7 +182,7 @@ func (s *subject) onBuild(c *evidence.Config) part {
 	p := part{examined: len(c.OnBuild), met: "no triggers"}
 	for i, t := range c.OnBuild {
 		p.violations = append(p.violations, Violation{
-			ID: fmt.Sprintf("onbuild %d", i+1), Message: "sets a trigger for builds on this image: ONBUILD " + shortText(t),
+			ID: fmt.Sprintf("onbuild:%d", i+1), Message: "sets a trigger for builds on this image: ONBUILD " + shortText(t),
 			Line: s.lineOf("ONBUILD", ""), Fix: "remove ONBUILD from the Dockerfile",
 		})
 	}

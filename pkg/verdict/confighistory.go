@@ -27,7 +27,7 @@ func (s *subject) envSecrets(c *evidence.Config) part {
 	seen, listed := map[string]bool{}, map[string]bool{}
 	for _, k := range c.Credentials {
 		listed[k.Rule], listed[k.Hash] = true, true
-		place := strings.TrimSpace(k.Place + " " + k.Name)
+		place := strings.TrimSuffix(k.Place+":"+k.Name, ":")
 		if seen[place] {
 			continue
 		}
@@ -132,7 +132,7 @@ func (s *subject) history(r policy.HistoryRule, c *evidence.Config) part {
 		}
 		if message != "" {
 			p.violations = append(p.violations, Violation{
-				ID: fmt.Sprintf("step %d", i+1), Message: message, Layer: s.historyLayer(c, i), Line: s.stepLine(h, texts[1]),
+				ID: fmt.Sprintf("step:%d", i+1), Message: message, Layer: s.historyLayer(c, i), Line: s.stepLine(h, texts[1]),
 				Fix: "change this step of the Dockerfile; one of the base image goes only with another base",
 			})
 		}
