@@ -5,9 +5,7 @@ package policy
 import (
 	"fmt"
 	"slices"
-	"strings"
 
-	"github.com/bmatcuk/doublestar/v4"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -46,9 +44,8 @@ func (p *parser) sectionKeys() []key {
 }
 
 // splitSections takes the sections out of a document.
-func splitSections(root *yaml.Node) (*yaml.Node, []section) {
-	rest := *root
-	rest.Content = nil
+func (c *composer) splitSections(root *yaml.Node) (*yaml.Node, []section) {
+	rest := c.copyOf(root, nil)
 	var sections []section
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		if root.Content[i].Value != "images" {
@@ -56,7 +53,7 @@ func splitSections(root *yaml.Node) (*yaml.Node, []section) {
 			continue
 		}
 		for _, n := range items(root.Content[i+1]) {
-			s := section{body: &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: n.Line, Column: n.Column}}
+			s := section{body: c.copyOf(n, nil)}
 			for j := 0; j+1 < len(n.Content); j += 2 {
 				if n.Content[j].Value != "match" {
 					s.body.Content = append(s.body.Content, n.Content[j], n.Content[j+1])
@@ -69,7 +66,7 @@ func splitSections(root *yaml.Node) (*yaml.Node, []section) {
 			sections = append(sections, s)
 		}
 	}
-	return &rest, sections
+	return rest, sections
 }
 
 // For is the policy for an image that is known by the given names: the per-image
@@ -82,8 +79,8 @@ func (p *Policy) For(names []string) *Policy {
 	}
 	combo := make([]int, len(p.sections))
 	for i, sections := range p.sections {
-		for j, globs := range sections {
-			if len(names) > 0 && !slices.ContainsFunc(names, func(n string) bool { return !matchesAny(globs, n) }) {
+		for j, s := range sections {
+			if len(names) > 0 && !slices.ContainsFunc(names, func(n string) bool { return !matchesAny(s.Match, n) }) {
 				combo[i] = j + 1
 				break
 			}
@@ -95,65 +92,17 @@ func (p *Policy) For(names []string) *Policy {
 	return p
 }
 
+// EnforcesByName says whether an enforced policy has sections, so that what it
+// demands depends on the name of the image.
+func (p *Policy) EnforcesByName() bool {
+	for i := range p.sections {
+		if len(p.sections[i]) > 0 && p.EnforcedLevel(i) {
+			return true
+		}
+	}
+	return false
+}
+
 func matchesAny(globs []string, name string) bool {
 	return slices.ContainsFunc(globs, func(g string) bool { return MatchReference(g, name) })
-}
-
-// MatchReference says whether a glob matches an image name. Both may be short as
-// Docker's are: "alpine" is docker.io/library/alpine. A glob without tag and digest
-// matches every tag; one with a tag matches a name of that tag whatever its digest.
-func MatchReference(glob, name string) bool {
-	glob, name = longName(glob), longName(name)
-	repository, tag, digest := splitName(name)
-	globRepository, globTag, globDigest := splitName(glob)
-	match := func(pattern, s string) bool {
-		ok, err := doublestar.Match(pattern, s)
-		return err == nil && ok
-	}
-	switch {
-	case !match(globRepository, repository):
-		return false
-	case globDigest != "" && !match(globDigest, digest):
-		return false
-	case globTag != "":
-		if tag == "" && digest == "" {
-			tag = "latest"
-		}
-		return match(globTag, tag)
-	default:
-		return true
-	}
-}
-
-// splitName cuts a name into repository, tag and digest; the last two may be empty.
-func splitName(name string) (repository, tag, digest string) {
-	name, digest, _ = strings.Cut(name, "@")
-	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
-		return name[:i], name[i+1:], digest
-	}
-	return name, "", digest
-}
-
-// longName adds what Docker leaves out. A first element with a wildcard is taken for
-// a registry.
-func longName(name string) string {
-	first, _, slash := strings.Cut(name, "/")
-	switch {
-	case !slash && !strings.HasPrefix(name, "*"):
-		return "docker.io/library/" + name
-	case !slash, strings.ContainsAny(first, ".:*?[{"), first == "localhost":
-		return name
-	default:
-		return "docker.io/" + name
-	}
-}
-
-// referenceGlob reads a glob of image names.
-func (p *parser) referenceGlob(v value) (string, bool) {
-	s, ok := p.glob(v)
-	if ok && strings.Contains(s, "://") {
-		p.fault(v, "write the name alone, such as registry.example.com/team/**", "%s is no image name", quote(s))
-		return "", false
-	}
-	return s, ok
 }

@@ -49,14 +49,16 @@ type Policy struct {
 	// Documents are the policies that this one is resolved from, the enforced ones
 	// first and the one that was asked for last. What they extend is not listed.
 	Documents []DocumentRef `json:"-"`
-	// Sections are the globs of the per-image sections, by document.
-	sections [][][]string
+	// sections are the per-image sections, by document.
+	sections [][]Section
 	// variants are the policies for images in sections, by the numbers of the sections.
 	variants map[string]*Policy
 	// tree is what the policy was read from, for Explain.
 	tree *resolved
 	// named are the files that it names.
 	named []*File
+	// parts are what the digest covers.
+	parts []Part
 }
 
 // DocumentRef names one of the documents that a policy is resolved from.
@@ -88,27 +90,6 @@ type Platforms struct {
 	All bool
 	// List names the platforms that must be present and examined, if All is false.
 	List []evidence.Platform
-}
-
-// Database limits which vulnerability database may be used.
-type Database struct {
-	// MaxAge is the greatest age of the database at the effective time. The default
-	// is DefaultDatabaseMaxAge.
-	MaxAge time.Duration
-}
-
-// DefaultDatabaseMaxAge is the database.max-age of a policy that sets none.
-const DefaultDatabaseMaxAge = 7 * 24 * time.Hour
-
-// Coverage says what must have been looked at. Both default to required.
-type Coverage struct {
-	// OSOptional (`os: optional`) accepts an image whose operating system is unknown or unsupported.
-	OSOptional bool
-	// PackagesOptional (`packages: optional`) accepts an image in which no package was found.
-	PackagesOptional bool
-	// UnreadableAccept holds globs (doublestar) of language files that may be
-	// unreadable; they stay listed.
-	UnreadableAccept []string
 }
 
 // Rule is one requirement. Exactly the field that Group names is set.

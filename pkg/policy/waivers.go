@@ -71,6 +71,9 @@ func (p *parser) waiver(v value) {
 	if parts.recorded.node != nil && parts.finding.node == nil && parts.rule.node != nil {
 		p.fault(parts.recorded, "add finding:", "is about one finding, and the waiver names none")
 	}
+	if w.Origin == "base" {
+		p.checks = append(p.checks, func() { p.checkOrigin(parts.origin) })
+	}
 	if w.Rule != "" {
 		// Rules may stand below the waivers.
 		p.checks = append(p.checks, func() { p.checkWaivedRule(w.Rule, parts) })

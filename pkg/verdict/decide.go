@@ -62,7 +62,10 @@ func Decide(in Input) Verdict {
 			v.Policy.Enforced = append(v.Policy.Enforced, d)
 		}
 	}
-	v.Problems = append(v.Problems, missingPlatforms(pol.Platforms, in.Evidence, in.Problems)...)
+	pols := policies(pol, in)
+	for _, p := range pols {
+		v.Problems = append(v.Problems, missingPlatforms(p.Platforms, in.Evidence, v.Problems)...)
+	}
 	if len(in.Evidence) == 0 && len(v.Problems) == 0 {
 		v.Problems = append(v.Problems, evidence.Problem{Area: evidence.AreaImage, What: in.Reference, Message: "no image was examined"})
 	}
@@ -86,9 +89,16 @@ type subject struct {
 	waivers   *book
 	// gaps are the built-in outcomes that are errors, by id.
 	gaps map[string]Outcome
+	// baseRules are the outcomes of base rules, by their place in the policy; baseMet
+	// says that the base's layers are the base's to answer for.
+	baseRules map[int]Outcome
+	baseMet   bool
+	// layerFacts remember origin and line of layers that were asked for.
+	layerFacts map[evidence.Layer]layerFact
 }
 
 func decideSubject(pol *policy.Policy, ev evidence.Evidence, reference string, t time.Time, waivers *ledger) SubjectVerdict {
+	ev.Problems = append(slices.Clone(ev.Problems), unnamed(pol, ev.Subject, reference)...)
 	pol = pol.For(Names(ev.Subject, reference))
 	s := &subject{policy: pol, evidence: ev, reference: reference, time: t, waivers: waivers.open(pol), gaps: map[string]Outcome{}}
 	sv := SubjectVerdict{Evidence: complete(ev), Outcomes: []Outcome{}}
@@ -98,7 +108,12 @@ func decideSubject(pol *policy.Policy, ev evidence.Evidence, reference string, t
 		}
 		sv.Outcomes = append(sv.Outcomes, o)
 	}
-	for _, r := range pol.Rules {
+	s.judgeBase()
+	for i, r := range pol.Rules {
+		if o, ok := s.baseRules[i]; ok {
+			sv.Outcomes = append(sv.Outcomes, o)
+			continue
+		}
 		sv.Outcomes = append(sv.Outcomes, s.decide(r))
 	}
 	sv.Status = Passed

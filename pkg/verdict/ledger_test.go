@@ -39,6 +39,7 @@ rules:
   secrets: [{id: keys}]
   config: [{id: user, user: non-root}]
   reference: [{id: tags, forbidden: ["1.*"]}]
+  base: [{id: approved, images: [alpine]}]
 `
 	bad := found(vuln("CVE-1", evidence.SeverityCritical, 1, ""), secret("aws", "test/key"))
 	bad.Image.User = evidence.User{}

@@ -59,6 +59,9 @@ type Verdict struct {
 	// Problems are those that belong to no subject: an image that could not be
 	// opened, a platform that is missing.
 	Problems []evidence.Problem `json:"problems"`
+	// Forecast is what turns worse up to ForecastUntil, which is nil where nobody asked.
+	Forecast      []Change   `json:"forecast,omitempty"`
+	ForecastUntil *time.Time `json:"forecastUntil,omitempty"`
 }
 
 // PolicyRef names the policy that decided.
@@ -104,6 +107,9 @@ type Outcome struct {
 	Waived     []Waived    `json:"waived"`
 	// Pending are violations in their grace period: they do not count yet.
 	Pending []Violation `json:"pending,omitempty"`
+	// Warnings are violations that only warn, whatever the action: what a custom rule
+	// says in `warn`. By themselves they make a `warn` result.
+	Warnings []Violation `json:"warnings,omitempty"`
 	// Problems are the reasons of an error.
 	Problems []evidence.Problem `json:"problems"`
 	// Examined counts the findings or facts that the rule looked at.
