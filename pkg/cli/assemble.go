@@ -52,6 +52,7 @@ func (a *app) assemble(f *checkFlags, runDir string, p *progress) (*gate.Gate, e
 	}
 	return &gate.Gate{
 		Images:       opener{images},
+		Bases:        opener{images},
 		Scanner:      &scanAdapter{scanner},
 		OpenDatabase: func(ctx context.Context) (*gate.OpenedDatabase, error) { return openDatabase(ctx, db) },
 		Progress:     p.phase,
@@ -124,9 +125,10 @@ func javaOpener(o vulndb.Options) func(context.Context) (string, evidence.Databa
 // scanAdapter makes a gate.Scanner of Trivy's.
 type scanAdapter struct{ scanner *scan.Scanner }
 
-func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Database, at time.Time) (*evidence.Evidence, error) {
+func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Database, ask gate.ScanRequest) (*evidence.Evidence, error) {
 	e := &evidence.Evidence{Image: imageFacts(img)}
-	in := scan.Image{Name: img.Subject.Reference, Config: img.Config}
+	e.Problems = configFacts(e, img, nil)
+	in := scan.Image{Name: img.Subject.Reference, Config: img.Config, Paths: ask.Paths}
 	for _, l := range img.Layers {
 		in.Layers = append(in.Layers, toScanLayer(img, l))
 	}
@@ -140,14 +142,16 @@ func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Datab
 			e.Problems = append(e.Problems, evidence.Problem{Area: area, What: what, Message: err.Error(), Hint: hint})
 			return e, nil
 		}
-		return s.Scan(ctx, img, db, at)
+		return s.Scan(ctx, img, db, ask)
 	}
 	inv, err := s.scanner.Analyze(ctx, in)
 	if err != nil {
 		return e, err
 	}
 	e.Image.User, e.Layers, e.Problems = inv.User, inv.Layers, inv.Problems
+	e.Files, e.Waste = inv.Files, inv.Waste
 	e.Coverage.Unreadable = inv.Unreadable
+	e.Problems = append(e.Problems, configFacts(e, img, inv)...)
 
 	opened, err := db.Wait(ctx)
 	if err != nil {
@@ -159,11 +163,12 @@ func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Datab
 	}
 	e.Database = opened.State
 	e.Database.Java = inv.JavaDatabase()
-	m, err := s.scanner.Detect(ctx, inv, opened.Platforms, at)
+	m, err := s.scanner.Detect(ctx, inv, opened.Platforms, ask.EffectiveTime)
 	if err != nil {
 		return e, err
 	}
 	e.Packages, e.Findings, e.Coverage = m.Packages, m.Findings, m.Coverage
+	hashConfigSecrets(e.Findings, img, inv)
 	e.Problems = append(e.Problems, m.Problems...)
 	return e, nil
 }

@@ -22,6 +22,7 @@ import (
 type checkFlags struct {
 	policy        policyFlags
 	platforms     []string
+	baseline      string
 	destination   string
 	outputs       []string
 	color         string
@@ -29,11 +30,13 @@ type checkFlags struct {
 	reportOnly    bool
 	effectiveTime string
 	allowPast     bool
+	firstSeen     string
 	timeout       time.Duration
 	cacheDir      string
 	noCache       bool
 	database      databaseFlags
 	network       networkFlags
+	base          baseFlags
 }
 
 type databaseFlags struct {
@@ -71,9 +74,12 @@ oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon'
 	}
 	fl := cmd.Flags()
 	f.policy.register(fl)
+	f.base.register(fl)
 	fl.StringArrayVar(&f.platforms, "platform", nil, "examine only this platform of an index (repeatable; never less than the policy requires)")
 	fl.StringVar(&f.destination, "destination", "", "the name that the image is pushed to: rules about references and per-image sections go by it")
-	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format, text or json, optionally =PATH (repeatable; default text)")
+	fl.StringVar(&f.baseline, "baseline", "", "compare the size with this image, for rules with max-growth")
+	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, or first-seen (the updated copy of --first-seen), optionally =PATH (repeatable; default text)")
+	fl.StringVar(&f.firstSeen, "first-seen", "", "file with the days on which findings were first seen; it is only read, --output first-seen=FILE writes the updated copy")
 	fl.StringVar(&f.color, "color", "auto", "colour: auto, always or never")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on standard error")
 	fl.BoolVar(&f.reportOnly, "report-only", false, "exit 0 although rules failed; a run that could not decide still exits 3")
@@ -104,6 +110,9 @@ func (a *app) check(ctx context.Context, reference string, f *checkFlags) error 
 	if err != nil {
 		return err
 	}
+	if err := bindFirstSeen(outs, req); err != nil {
+		return err
+	}
 	p := a.newProgress(a.screen, f.quiet)
 	v, err := a.judge(ctx, req, f, p)
 	p.done()
@@ -127,7 +136,7 @@ func (a *app) check(ctx context.Context, reference string, f *checkFlags) error 
 // request checks everything that can be wrong with the command line, before
 // anything is examined.
 func (a *app) request(ctx context.Context, reference string, f *checkFlags) (gate.Request, error) {
-	req := gate.Request{Reference: reference, ReportOnly: f.reportOnly, Destination: f.destination}
+	req := gate.Request{Reference: reference, ReportOnly: f.reportOnly, Destination: f.destination, Baseline: f.baseline}
 	switch f.color {
 	case "auto", "always", "never":
 	default:
@@ -152,6 +161,12 @@ func (a *app) request(ctx context.Context, reference string, f *checkFlags) (gat
 	now := time.Now().UTC()
 	var err error
 	if req.EffectiveTime, req.EffectiveTimeGiven, err = effectiveTime(f.effectiveTime, now, f.allowPast); err != nil {
+		return req, err
+	}
+	if err = f.base.fill(&req); err != nil {
+		return req, err
+	}
+	if req.FirstSeenFile, req.FirstSeen, err = readFirstSeen(f.firstSeen); err != nil {
 		return req, err
 	}
 	f.policy.network = f.network

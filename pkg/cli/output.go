@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -21,7 +23,7 @@ import (
 
 type renderer func(io.Writer, verdict.Verdict, report.Options) error
 
-var formats = map[string]renderer{"text": report.Text, "json": report.JSON}
+var formats = map[string]renderer{"text": report.Text, "json": report.JSON, firstSeenFormat: unboundFirstSeen}
 
 // output is one --output: a format, and a path or standard output.
 type output struct {
@@ -41,7 +43,7 @@ func parseOutputs(flags []string) ([]output, error) {
 		format, path, hasPath := strings.Cut(f, "=")
 		render, ok := formats[format]
 		if !ok {
-			return nil, &hinted{fmt.Errorf("--output %q: no such format", f), "the formats are text and json"}
+			return nil, &hinted{fmt.Errorf("--output %q: no such format", f), "the formats are " + strings.Join(slices.Sorted(maps.Keys(formats)), ", ")}
 		}
 		if hasPath && path == "" {
 			return nil, &hinted{fmt.Errorf("--output %q: the path is empty", f), "write --output " + format + "=PATH, or --output " + format + " for standard output"}
@@ -78,6 +80,9 @@ func removeOld(outs []output) error {
 		}
 		if at, err := os.Lstat(o.path); err == nil && at.IsDir() {
 			return fmt.Errorf("--output %s=%s: that is a directory", o.format, o.path)
+		}
+		if o.format == firstSeenFormat {
+			continue // it is data, often the same file as that of --first-seen
 		}
 		if err := os.Remove(o.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("--output %s=%s: remove the old report: %w", o.format, o.path, err)

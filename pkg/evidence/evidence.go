@@ -62,6 +62,8 @@ const (
 	AreaFile Area = "file"
 	// AreaDatabase: the vulnerability database is missing, unreadable or of the wrong schema.
 	AreaDatabase Area = "database"
+	// AreaFeed: a feed is missing, unreadable or too old for a rule that needs it.
+	AreaFeed Area = "feed"
 	// AreaScan: the scan as a whole failed.
 	AreaScan Area = "scan"
 )
@@ -158,6 +160,12 @@ type OSFacts struct {
 	Release string `json:"release,omitempty"`
 	// EndOfLife is true where the distribution no longer maintains the release.
 	EndOfLife bool `json:"endOfLife,omitempty"`
+	// EndOfLifeDate is the first moment at which it no longer does; nil where that is not
+	// known. EndOfLifeSource says who says so: "trivy", or the feed's file.
+	EndOfLifeDate   *time.Time `json:"endOfLifeDate,omitempty"`
+	EndOfLifeSource string     `json:"endOfLifeSource,omitempty"`
+	// Maintained is true where the source knows the release and no end of it.
+	Maintained bool `json:"maintained,omitempty"`
 }
 
 // Unreadable is a language file that could not be analysed.

@@ -9,6 +9,7 @@ type Feeds struct {
 	KEV       *FeedState  `json:"kev,omitempty"`
 	EPSS      *FeedState  `json:"epss,omitempty"`
 	FirstSeen *FeedState  `json:"firstSeen,omitempty"`
+	EOL       *FeedState  `json:"eol,omitempty"`
 	VEX       []FeedState `json:"vex,omitempty"`
 }
 

@@ -52,7 +52,12 @@ func (m *Mode) UnmarshalText(b []byte) error {
 // File is a file of interest: one with a privilege (setuid, setgid, file
 // capabilities, world-writable without the sticky bit), a device node, one of the
 // well-known Classes, or one that a pattern of the policy asks for. Files that a later
-// layer deletes or replaces are listed too: the image still carries them.
+// layer deletes or replaces are listed too, and of these the large ones whatever they
+// are: the image still carries them.
+//
+// Of the classes version-control and cache the directory is listed, with the sum of
+// the sizes of what is in it. What lies below a directory that anyone may write to is not
+// listed for being world-writable, and neither is what is deleted.
 type File struct {
 	// Path is without a leading slash, as in a layer.
 	Path string   `json:"path"`
@@ -72,6 +77,9 @@ type File struct {
 	Layer     Layer  `json:"layer"`
 	RemovedBy *Layer `json:"removedBy,omitempty"`
 }
+
+// LargeFile is from which size a deleted or replaced file is listed, in bytes.
+const LargeFile = 1 << 20
 
 // FileClass is a well-known class of files that do not belong in an image.
 type FileClass string

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/feed"
 	"github.com/ocigate/ocigate/pkg/image"
 	"github.com/ocigate/ocigate/pkg/policy"
 	"github.com/ocigate/ocigate/pkg/verdict"
@@ -35,13 +36,22 @@ type Scanner interface {
 	// Scan analyses img, waits for db, and matches. Subject and Image of the result
 	// are filled as far as the scanner knows them. The error is for a scan that
 	// failed as a whole.
-	Scan(ctx context.Context, img *image.Image, db *Database, at time.Time) (*evidence.Evidence, error)
+	Scan(ctx context.Context, img *image.Image, db *Database, ask ScanRequest) (*evidence.Evidence, error)
 }
 
-// Gate checks images. All fields but Progress and Grace are required.
+// ScanRequest is what a Scanner is to look for.
+type ScanRequest struct {
+	EffectiveTime time.Time
+	// Paths are the globs of the files that the policy asks for.
+	Paths []string
+}
+
+// Gate checks images. All fields but Bases, Progress and Grace are required.
 type Gate struct {
 	Images  Opener
 	Scanner Scanner
+	// Bases find base images. Nil: no image is known to have one.
+	Bases Bases
 	// OpenDatabase makes the vulnerability database ready. It runs while images are
 	// opened and analysed.
 	OpenDatabase func(context.Context) (*OpenedDatabase, error)
@@ -65,6 +75,17 @@ type Request struct {
 	// Destination is the name that the image is about to be pushed to; empty where
 	// nobody said.
 	Destination string
+	// Baseline is the reference of the image whose size is compared with; empty for none.
+	Baseline string
+	// FirstSeen are the days on which findings were first seen, of FirstSeenFile; nil
+	// for none.
+	FirstSeen     *feed.FirstSeen
+	FirstSeenFile *feed.File
+	// Base is what the caller says that the image is built on: an image in a registry, a
+	// reference with a transport, or "scratch". Empty: the image's own claims count.
+	Base string
+	// Dockerfile is what the image was built by; nil if that is not known.
+	Dockerfile *evidence.Dockerfile
 }
 
 // UsageError is a request that cannot be honoured; nothing was examined.
@@ -162,6 +183,7 @@ func panicked(req Request, p any) verdict.Verdict {
 
 func (g *Gate) check(ctx context.Context, req Request) (verdict.Verdict, error) {
 	db := g.database(ctx)
+	feeds := readFeeds(req)
 	defer func() {
 		// The database may still be on its way when the image could not be opened.
 		if opened, err := db.Wait(ctx); err == nil && opened.Close != nil {
@@ -186,12 +208,18 @@ func (g *Gate) check(ctx context.Context, req Request) (verdict.Verdict, error) 
 	if err != nil {
 		return verdict.Verdict{}, err
 	}
+	statements := readVEX(req.Policy, req.EffectiveTime)
+	base := g.openBaseline(ctx, req.Baseline)
+	defer base.close()
 	all := make([]evidence.Evidence, 0, len(images))
 	for _, img := range images {
 		e, err := g.scan(ctx, img, db, req)
 		if err != nil {
 			return verdict.Verdict{}, err
 		}
+		base.measure(ctx, e)
+		annotateVEX(e, statements)
+		feeds().Annotate(e, req.EffectiveTime)
 		all = append(all, *e)
 	}
 	return decide(req, all, problems, leftOut(set.Images, images)...), nil
@@ -234,11 +262,12 @@ func opened(set *image.Set) string {
 // scan examines one platform. A scan that failed is a problem of its evidence.
 func (g *Gate) scan(ctx context.Context, img *image.Image, db *Database, req Request) (*evidence.Evidence, error) {
 	g.progress(fmt.Sprintf("scanning %s, %d layers", img.Subject.Platform, len(img.Layers)))
-	e, err := g.Scanner.Scan(ctx, img, db, req.EffectiveTime)
+	base := g.findBase(ctx, img, req)
+	e, err := g.Scanner.Scan(ctx, img, db, ScanRequest{EffectiveTime: req.EffectiveTime, Paths: req.Policy.FileGlobs()})
 	if e == nil {
 		e = &evidence.Evidence{}
 	}
-	e.Subject = subject(img, req)
+	e.Subject, e.Base, e.Dockerfile = subject(img, req), base(), req.Dockerfile
 	if err == nil {
 		return e, nil
 	}

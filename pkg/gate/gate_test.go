@@ -37,7 +37,7 @@ func (i index) Open(context.Context, string) (*image.Set, error) {
 // scanFunc is a scanner whose behaviour a test chooses: hanging, failing.
 type scanFunc func(ctx context.Context) (*evidence.Evidence, error)
 
-func (f scanFunc) Scan(ctx context.Context, _ *image.Image, _ *Database, _ time.Time) (*evidence.Evidence, error) {
+func (f scanFunc) Scan(ctx context.Context, _ *image.Image, _ *Database, _ ScanRequest) (*evidence.Evidence, error) {
 	return f(ctx)
 }
 

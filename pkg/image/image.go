@@ -119,6 +119,8 @@ type Image struct {
 	Subject evidence.Subject
 	// Config is the image configuration. Its bytes matched their digest unless OnDaemonsWord.
 	Config *v1.ConfigFile
+	// Annotations are those of the manifest; nil where the source has none.
+	Annotations map[string]string
 	// Layers are base first, in the order and number of Config.RootFS.DiffIDs.
 	Layers []*Layer
 	// OnDaemonsWord is true while Config and diff IDs are what a daemon's inspect
@@ -129,6 +131,7 @@ type Image struct {
 	// call of Export or Layer.Open has returned.
 	OnDaemonsWord bool
 
+	around surroundings
 	export func(context.Context) error
 }
 

@@ -41,3 +41,12 @@ func or(words []string) string {
 	last := len(words) - 1
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
+
+// few is a list of words of which at most three are shown.
+func few(words []string) string {
+	const shown = 3
+	if n := len(words); n > shown {
+		return fmt.Sprintf("%s or one of %d more", strings.Join(words[:shown], ", "), n-shown)
+	}
+	return or(words)
+}

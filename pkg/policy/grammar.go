@@ -20,7 +20,9 @@ type key struct {
 	// tighten says whether another value demands at least as much. Nil: the value may
 	// be neither changed nor added below an enforced policy.
 	tighten tighten
-	read    func(value)
+	// file marks the name of a file: the same words in another document are another file.
+	file bool
+	read func(value)
 }
 
 // must marks a key without which its mapping is a mistake.
@@ -110,6 +112,16 @@ func (p *parser) optionalCountKey(name, about string, into **int, t tighten) key
 		}}
 }
 
+// numberKey reads a number above 0 and at most most, in decimals: 7, 7.5, 0.1.
+func (p *parser) numberKey(name, about string, into *float64, most int, t tighten) key {
+	return key{name: name, about: about, shape: shape{kind: shapeNumber, max: most}, tighten: t,
+		read: func(v value) {
+			if n, ok := p.number(v, most); ok {
+				*into = n
+			}
+		}}
+}
+
 func (p *parser) durationKey(name, about string, into *time.Duration, t tighten) key {
 	return key{name: name, about: about, shape: shape{kind: shapeString, pattern: durationPattern}, tighten: t,
 		read: func(v value) {
@@ -184,7 +196,7 @@ func (p *parser) mappingKey(name, about, hint string, keys []key) key {
 // fileKey reads the name of a file beneath the directory of the document that names it.
 func (p *parser) fileKey(name, about string, into **File) key {
 	// Another file in place of an enforced one could say anything.
-	return key{name: name, about: about, shape: shape{kind: shapeString}, tighten: demands,
+	return key{name: name, about: about, shape: shape{kind: shapeString}, tighten: demands, file: true,
 		read: func(v value) {
 			if s, ok := p.path(v); ok {
 				*into = p.namedFile(v, s)

@@ -185,12 +185,15 @@ func checkPolicy(t *testing.T, p *policy.Policy) {
 		}
 		ids[r.ID] = true
 		groups := 0
-		for _, set := range []bool{r.Vulnerabilities != nil, r.Secrets != nil, r.Config != nil, r.Reference != nil} {
+		for _, set := range []bool{
+			r.Vulnerabilities != nil, r.Secrets != nil, r.Base != nil, r.Config != nil, r.Files != nil, r.Layers != nil,
+			r.Packages != nil, r.Licences != nil, r.Reference != nil, r.Runtime != nil, r.Custom != nil,
+		} {
 			if set {
 				groups++
 			}
 		}
-		if groups != 1 || r.Vulnerabilities != nil && (len(r.Vulnerabilities.Severities) == 0 || r.Vulnerabilities.Max < 0) {
+		if groups != 1 || r.Vulnerabilities != nil && (selectsAll(*r.Vulnerabilities) || r.Vulnerabilities.Max < 0) {
 			t.Errorf("incomplete: %+v", r)
 		}
 	}
@@ -200,4 +203,9 @@ func checkPolicy(t *testing.T, p *policy.Policy) {
 			t.Errorf("incomplete: %+v", w)
 		}
 	}
+}
+
+// selectsAll is true for a rule that no policy can contain.
+func selectsAll(r policy.VulnerabilityRule) bool {
+	return len(r.Severities) == 0 && !r.KnownExploited && r.CVSS == nil && r.EPSS == nil && !r.EndOfLife
 }

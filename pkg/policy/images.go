@@ -79,8 +79,8 @@ func (p *Policy) For(names []string) *Policy {
 	}
 	combo := make([]int, len(p.sections))
 	for i, sections := range p.sections {
-		for j, globs := range sections {
-			if len(names) > 0 && !slices.ContainsFunc(names, func(n string) bool { return !matchesAny(globs, n) }) {
+		for j, s := range sections {
+			if len(names) > 0 && !slices.ContainsFunc(names, func(n string) bool { return !matchesAny(s.Match, n) }) {
 				combo[i] = j + 1
 				break
 			}

@@ -4,7 +4,6 @@ package policy
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -59,7 +58,7 @@ const (
 // the enforced policies, and checks the whole. An error of the loader is wrapped;
 // mistakes in the documents are a *ParseError with all of them.
 func Load(ctx context.Context, req Request, l Loader) (*Policy, error) {
-	c := &composer{ctx: ctx, loader: l, sources: map[*yaml.Node]*Document{}, read: map[string]bool{}}
+	c := &composer{ctx: ctx, loader: l, sources: map[*yaml.Node]*Document{}, read: map[string][]byte{}}
 	levels := make([]*level, 0, len(req.Enforce)+1)
 	for _, e := range req.Enforce {
 		lv, err := c.level(e.Reference, len(levels), false)
@@ -90,16 +89,17 @@ func Load(ctx context.Context, req Request, l Loader) (*Policy, error) {
 // composer resolves the documents of one policy.
 type composer struct {
 	ctx context.Context
-	// opened are the named files so far: each variant of a policy names them all.
-	opened      opened
+	// readBytes is the size of all files in read.
+	readBytes   int
 	loader      Loader
 	sources     map[*yaml.Node]*Document
 	diagnostics []Diagnostic
 	documents   int
-	// read are the files that a document named and that were read, by document and path.
-	read map[string]bool
-	// manifest are the lines of the resolved policy's digest.
-	manifest []string
+	// read are the files that a document named, by document and path: each is read once,
+	// so that what is used is what the digest covers.
+	read map[string][]byte
+	// parts are what the resolved policy's digest covers.
+	parts []Part
 }
 
 // level is one of the policies of a Request with what it extends.
@@ -153,7 +153,7 @@ func (c *composer) resolve(reference string, from *Document, n int, below bool, 
 		return nil, nil, fmt.Errorf("policy %s: extends more than %d deep", escape(d.Source), maxDepth)
 	}
 	lv.documents = append(lv.documents, d)
-	c.manifest = append(c.manifest, fmt.Sprintf("%d %x", n, sha256.Sum256(d.Data)))
+	c.parts = append(c.parts, Part{Level: n, Source: d.Source, Digest: digestOf(d.Data)})
 	root, err := c.document(d, below)
 	if err != nil || root == nil {
 		return nil, nil, err
@@ -248,8 +248,8 @@ func (c *composer) variants(levels []*level) (*Policy, error) {
 	if err := c.failed(); err != nil {
 		return nil, err
 	}
-	for _, v := range variants {
-		if err := c.readFiles(v); err != nil {
+	for _, combo := range combos { // in order: the digest depends on it
+		if err := c.readFiles(variants[fmt.Sprint(combo)]); err != nil {
 			return nil, err
 		}
 	}
@@ -258,11 +258,11 @@ func (c *composer) variants(levels []*level) (*Policy, error) {
 	}
 	main.variants = variants
 	for _, lv := range levels {
-		var globs [][]string
+		var list []Section
 		for _, s := range lv.sections {
-			globs = append(globs, s.match)
+			list = append(list, Section{Match: s.match, Source: c.sources[s.body].Source, Position: Position{s.body.Line, s.body.Column}, Enforced: lv.enforced})
 		}
-		main.sections = append(main.sections, globs)
+		main.sections = append(main.sections, list)
 	}
 	c.identify(variants, levels)
 	return main, nil
@@ -290,7 +290,7 @@ func (c *composer) variant(levels []*level, combo []int) *Policy {
 		p.parse(root)
 	}
 	c.diagnostics = append(c.diagnostics, p.diagnostics...)
-	p.policy.tree = &resolved{root: root, sources: c.sources, section: combo}
+	p.policy.tree = &resolved{root: root, sources: c.sources, combo: combo}
 	p.policy.named = p.files
 	return p.policy
 }
@@ -299,7 +299,8 @@ func (c *composer) variant(levels []*level, combo []int) *Policy {
 type resolved struct {
 	root    *yaml.Node
 	sources map[*yaml.Node]*Document
-	section []int
+	// combo are the per-image sections that apply, by level and counted from 1.
+	combo []int
 }
 
 // readFiles reads the files that a policy names.
@@ -320,7 +321,7 @@ func (c *composer) readFiles(p *Policy) error {
 			})
 			continue
 		}
-		f.Data, f.Digest = data, fmt.Sprintf("sha256:%x", sha256.Sum256(data))
+		f.Data, f.Digest = data, digestOf(data)
 	}
 	return nil
 }
@@ -329,34 +330,42 @@ func (c *composer) readFile(d *Document, path string) ([]byte, error) {
 	if d.Open == nil {
 		return nil, errors.New("this policy can name no files")
 	}
-	data, err := c.open(d, path)
+	key := fmt.Sprintf("%d %s %q", d.level, d.Source, path)
+	if data, ok := c.read[key]; ok {
+		return data, nil
+	}
+	data, err := d.Open(c.ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	if key := fmt.Sprintf("%d %s %q", d.level, d.Source, path); !c.read[key] {
-		c.read[key] = true
-		c.manifest = append(c.manifest, fmt.Sprintf("%d %q %x", d.level, path, sha256.Sum256(data)))
+	if data == nil {
+		data = []byte{}
 	}
+	if c.readBytes += len(data); len(c.read) >= maxNamed || c.readBytes > maxNamedBytes {
+		return nil, fmt.Errorf("the files that the policy names are more than %d or have more than %d bytes", maxNamed, maxNamedBytes)
+	}
+	c.read[key] = data
+	c.parts = append(c.parts, Part{Level: d.level, Source: d.Source, Path: path, Digest: digestOf(data)})
 	return data, nil
 }
 
 // identify sets names and digests, the same for all variants.
 func (c *composer) identify(variants map[string]*Policy, levels []*level) {
 	own := levels[len(levels)-1].documents[0]
-	digest := fmt.Sprintf("sha256:%x", sha256.Sum256(own.Data))
-	if len(c.manifest) > 1 {
-		digest = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(strings.Join(c.manifest, "\n")+"\n")))
+	digest := digestOf(own.Data)
+	if len(c.parts) > 1 {
+		digest = digestOf(manifest(c.parts))
 	}
 	var refs []DocumentRef
 	for _, lv := range levels {
 		d := lv.documents[0]
-		ref := DocumentRef{Source: d.Source, Digest: fmt.Sprintf("sha256:%x", sha256.Sum256(d.Data)), Enforced: lv.enforced, SetBy: lv.setBy}
+		ref := DocumentRef{Source: d.Source, Digest: digestOf(d.Data), Enforced: lv.enforced, SetBy: lv.setBy}
 		if n := child(lv.root, "name"); n != nil {
 			ref.Name = n.Value
 		}
 		refs = append(refs, ref)
 	}
 	for _, p := range variants {
-		p.Digest, p.Documents = digest, refs
+		p.Digest, p.Documents, p.parts = digest, refs, c.parts
 	}
 }

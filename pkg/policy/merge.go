@@ -10,7 +10,7 @@ import (
 )
 
 // merge lays a document over another: mappings key by key, lists of rules by id,
-// waivers one after the other; everything else is replaced. Neither tree is
+// waivers and VEX documents one after the other; everything else is replaced. Neither tree is
 // changed, and nodes keep the document that they come from.
 //
 // What a document below an enforced one says once more stays the enforced one's: the
@@ -27,6 +27,8 @@ func (c *composer) mergeAt(path string, below, above *yaml.Node) *yaml.Node {
 		return c.mergeMappings(path, below, above)
 	case below.Kind == yaml.SequenceNode && above.Kind == yaml.SequenceNode && path == "waivers":
 		return c.copyOf(below, append(append([]*yaml.Node{}, below.Content...), c.others(below, above)...))
+	case below.Kind == yaml.SequenceNode && above.Kind == yaml.SequenceNode && path == "feeds.vex":
+		return c.copyOf(below, append(append([]*yaml.Node{}, below.Content...), above.Content...))
 	case below.Kind == yaml.SequenceNode && above.Kind == yaml.SequenceNode && isRuleList(path):
 		return c.mergeRules(below, above)
 	case c.levelOf(below) < c.levelOf(above):

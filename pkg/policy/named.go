@@ -4,7 +4,6 @@ package policy
 
 import (
 	"errors"
-	"fmt"
 	"path"
 	"strings"
 )
@@ -14,40 +13,6 @@ const (
 	maxNamed      = 1000
 	maxNamedBytes = 512 << 20
 )
-
-// opened keeps the content of named files, by document and path.
-type opened struct {
-	files map[namedPath][]byte
-	bytes int
-}
-
-type namedPath struct {
-	document *Document
-	path     string
-}
-
-// open reads a file that a document names, once.
-func (c *composer) open(d *Document, path string) ([]byte, error) {
-	key := namedPath{d, path}
-	if data, ok := c.opened.files[key]; ok {
-		return data, nil
-	}
-	data, err := d.Open(c.ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	if data == nil {
-		data = []byte{}
-	}
-	if c.opened.bytes += len(data); len(c.opened.files) >= maxNamed || c.opened.bytes > maxNamedBytes {
-		return nil, fmt.Errorf("the files that the policy names are more than %d or have more than %d bytes", maxNamed, maxNamedBytes)
-	}
-	if c.opened.files == nil {
-		c.opened.files = map[namedPath][]byte{}
-	}
-	c.opened.files[key] = data
-	return data, nil
-}
 
 // Unavailable is implemented by errors of a Loader that say nothing about a document:
 // the registry that holds it could not be reached. Load returns them as they are.

@@ -188,17 +188,24 @@ func (p *parser) platforms(v value) {
 		}
 		return
 	}
+	if list := p.platformList(v); list != nil {
+		p.policy.Platforms = Platforms{List: list}
+	}
+}
+
+// platformList reads a list of platforms; nil if it is faulty.
+func (p *parser) platformList(v value) []evidence.Platform {
 	list, ok := p.strings(v, p.platform)
 	if !ok {
-		return
+		return nil
 	}
-	p.policy.Platforms = Platforms{}
+	var out []evidence.Platform
 	for _, s := range list {
-		platform, err := evidence.ParsePlatform(s)
-		if err == nil {
-			p.policy.Platforms.List = append(p.policy.Platforms.List, platform)
+		if platform, err := evidence.ParsePlatform(s); err == nil {
+			out = append(out, platform)
 		}
 	}
+	return out
 }
 
 func (p *parser) platform(v value) (string, bool) {

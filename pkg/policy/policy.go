@@ -49,14 +49,16 @@ type Policy struct {
 	// Documents are the policies that this one is resolved from, the enforced ones
 	// first and the one that was asked for last. What they extend is not listed.
 	Documents []DocumentRef `json:"-"`
-	// Sections are the globs of the per-image sections, by document.
-	sections [][][]string
+	// sections are the per-image sections, by document.
+	sections [][]Section
 	// variants are the policies for images in sections, by the numbers of the sections.
 	variants map[string]*Policy
 	// tree is what the policy was read from, for Explain.
 	tree *resolved
 	// named are the files that it names.
 	named []*File
+	// parts are what the digest covers.
+	parts []Part
 }
 
 // DocumentRef names one of the documents that a policy is resolved from.
@@ -140,17 +142,26 @@ type Waiver struct {
 	ID string
 	// Rule is the id of the rule that is waived.
 	Rule string
-	// Finding is the id of the finding that is waived.
+	// Finding is the id of the finding, or of the fact, that is waived.
 	Finding string
 	// Package is a package name or a package URL without version; optional.
 	Package string
 	// Path is a glob on the finding's location; optional.
 	Path string
+	// Images are globs of image names (MatchReference): each name of the image must
+	// match one of them.
+	Images []string `json:",omitempty"`
+	// Platforms are those on which the waiver holds; empty is all.
+	Platforms []evidence.Platform `json:",omitempty"`
+	// Origin is "base" or "application", or empty for both.
+	Origin string `json:",omitempty"`
 	// Until is the last day, inclusive, in UTC.
 	Until     time.Time
 	Reason    string
 	Owner     string
 	Reference string
+	// Recorded are the facts when it was waived; nil where they were not recorded.
+	Recorded *Recorded `json:",omitempty"`
 	// Source and Position are where the waiver stands, Level the index in
 	// Policy.Documents of the document that holds it or names its file.
 	Source   string
@@ -161,4 +172,10 @@ type Waiver struct {
 // ExpiredAt says whether the waiver no longer holds at t.
 func (w Waiver) ExpiredAt(t time.Time) bool {
 	return !t.UTC().Before(w.Until.AddDate(0, 0, 1))
+}
+
+// TooFarAt says whether the waiver ends later than the limit allows at t; then it
+// does not count.
+func (w Waiver) TooFarAt(t time.Time, l WaiverLimits) bool {
+	return l.MaxHorizon > 0 && w.Until.After(t.Add(l.MaxHorizon))
 }

@@ -126,15 +126,6 @@ func referenceTitle(rule *Rule) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// few is a list of words of which at most three are shown.
-func few(words []string) string {
-	const shown = 3
-	if n := len(words); n > shown {
-		return fmt.Sprintf("%s or one of %d more", strings.Join(words[:shown], ", "), n-shown)
-	}
-	return or(words)
-}
-
 func referenceRemediation(rule *Rule) string {
 	r := rule.Reference
 	var s []string

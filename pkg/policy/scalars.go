@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -211,6 +212,39 @@ func quoteless(s string) string {
 		return "0"
 	}
 	return s[:min(len(s), 20)]
+}
+
+// number reads a decimal number above 0 and at most most.
+func (p *parser) number(v value, most int) (float64, bool) {
+	want := fmt.Sprintf("a number above 0 and at most %d", most)
+	n := v.node
+	if !p.scalar(v, want) {
+		return 0, false
+	}
+	if !isPlain(n) || n.Tag != "!!int" && n.Tag != "!!float" {
+		hint := ""
+		if _, err := strconv.ParseFloat(n.Value, 64); err == nil && isNumber(n.Value) {
+			hint = "write " + n.Value + " without quotes"
+		}
+		p.wrongType(v, want, hint)
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(n.Value, 64)
+	switch {
+	case !isNumber(n.Value) || err != nil:
+		p.fault(v, "write it in decimal, such as 7 or 0.25", "%s is not a plain number", quote(n.Value))
+	case f <= 0 || f > float64(most):
+		p.fault(v, "", "must be %s, not %s", want, quote(n.Value))
+	default:
+		return f, true
+	}
+	return 0, false
+}
+
+// isNumber says whether s is written as 7 or 7.25: no sign, exponent or leading zeros.
+func isNumber(s string) bool {
+	whole, fraction, dot := strings.Cut(s, ".")
+	return isDecimal(whole) && (len(whole) == 1 || whole[0] != '0') && (!dot || isDecimal(fraction)) && len(s) <= 12
 }
 
 // duration reads Nh, Nd or Nw.

@@ -65,3 +65,6 @@ func didYouMean(s string) string {
 	}
 	return "did you mean " + quote(s) + "?"
 }
+
+// Nearest is the candidate that s is most likely a misspelling of, or "".
+func Nearest(s string, candidates []string) string { return nearest(s, candidates) }

@@ -7,17 +7,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
-
-// WaiverLimits bound the waivers of a policy.
-type WaiverLimits struct {
-	// MaxHorizon is how far after the effective time a waiver may end; 0 is any.
-	MaxHorizon time.Duration
-}
 
 func (p *parser) waiversKey() key {
 	return key{name: "waivers", about: "Time-boxed acceptances.", tighten: free,
@@ -30,36 +23,37 @@ func (p *parser) waiverFilesKey() key {
 		shape: listOf(shape{kind: shapeString}), read: func(v value) { p.strings(v, p.path) }}
 }
 
-func (p *parser) waiverLimitsKey() key {
-	return p.mappingKey("waiver-limits", "What bounds the waivers.", "write {max-horizon: 90d}", []key{
-		p.durationKey("max-horizon", "How far ahead a waiver may end; default any.", &p.policy.WaiverLimits.MaxHorizon, lower),
-	})
-}
-
 // waiverParts is what was written, correct or not: a faulty rule or finding is
 // reported as such, not as a waiver that names neither.
 type waiverParts struct {
-	rule, pkg, path value
-	scoped          bool
+	rule, finding, pkg, path, origin, recorded value
 }
 
 func (p *parser) waiverKeys(w *Waiver, parts *waiverParts) []key {
 	line := shape{kind: shapeString}
+	lines := listOf(line)
 	return []key{
 		{name: "id", about: "The waiver's name in reports.", required: true, shape: shape{kind: shapeString, pattern: namePattern},
 			read: func(v value) { w.ID = p.waiverID(v) }},
 		{name: "rule", about: "The id of the rule that is waived.", shape: line,
-			read: func(v value) { parts.rule, parts.scoped = v, true; w.Rule, _ = p.line(v) }},
-		{name: "finding", about: "The id of the finding that is waived.", shape: line,
-			read: func(v value) { parts.scoped = true; w.Finding, _ = p.findingID(v) }},
+			read: func(v value) { parts.rule = v; w.Rule, _ = p.line(v) }},
+		{name: "finding", about: "The id of the finding or fact that is waived: CVE-2024-1234, aws-access-key-id, 22/tcp.", shape: line,
+			read: func(v value) { parts.finding = v; w.Finding, _ = p.findingID(v) }},
 		{name: "package", about: "Only in this package: a name, or a package URL without version.", shape: line,
 			read: func(v value) { parts.pkg = v; w.Package, _ = p.packageName(v) }},
 		{name: "path", about: "Only at paths that match this glob.", shape: line,
 			read: func(v value) { parts.path = v; w.Path, _ = p.glob(v) }},
+		{name: "image", about: "Only in images each of whose names matches one of these globs.", shape: lines,
+			read: func(v value) { w.Images, _ = p.strings(v, p.referenceGlob) }},
+		{name: "platform", about: "Only on these platforms.", shape: lines, read: func(v value) { w.Platforms = p.platformList(v) }},
+		{name: "origin", about: "Only in layers of the base image (base) or on top of it (application).",
+			shape: shape{kind: shapeString, enum: []string{"base", "application"}},
+			read:  func(v value) { parts.origin = v; w.Origin, _ = p.enum(v, "base", "application") }},
 		p.dateKey("until", "The last day, inclusive, in UTC.", &w.Until, nil).must(),
 		p.textKey("reason", "Why the risk is accepted.", &w.Reason, nil).must(),
 		p.lineKey("owner", "Who answers for it.", &w.Owner, nil).must(),
 		p.lineKey("reference", "A ticket or document.", &w.Reference, nil),
+		p.recordedKey(&w.Recorded, &parts.recorded),
 	}
 }
 
@@ -70,12 +64,25 @@ func (p *parser) waiver(v value) {
 	if !ok {
 		return
 	}
-	if !parts.scoped && len(v.node.Content) > 0 {
+	if parts.rule.node == nil && parts.finding.node == nil && len(v.node.Content) > 0 {
 		p.fault(v, "", "names neither a rule nor a finding; it needs at least one")
+	}
+	if parts.recorded.node != nil && parts.finding.node == nil && parts.rule.node != nil {
+		p.fault(parts.recorded, "add finding:", "is about one finding, and the waiver names none")
+	}
+	if w.Origin == "base" {
+		p.checks = append(p.checks, func() { p.checkOrigin(parts.origin) })
 	}
 	if w.Rule != "" {
 		// Rules may stand below the waivers.
-		p.checks = append(p.checks, func() { p.checkWaivedRule(w.Rule, parts.rule, parts.pkg, parts.path) })
+		p.checks = append(p.checks, func() { p.checkWaivedRule(w.Rule, parts) })
+	}
+	if w.Reference == "" {
+		p.checks = append(p.checks, func() {
+			if p.policy.WaiverLimits.ReferenceRequired {
+				p.fault(v, "add reference: with a ticket or document", "has no reference, which waiver-limits require")
+			}
+		})
 	}
 	p.policy.Waivers = append(p.policy.Waivers, *w)
 }
@@ -93,15 +100,15 @@ func (p *parser) waiverID(v value) string {
 	return id
 }
 
-// findingID reads the id of a vulnerability or of a secret rule. It is not a
-// pattern: a waiver accepts what somebody has looked at.
+// findingID reads the id of a vulnerability, of a secret rule, or of a fact: a port,
+// a label, a licence. It is not a pattern: a waiver accepts what somebody has looked at.
 func (p *parser) findingID(v value) (string, bool) {
 	s, ok := p.line(v)
 	if !ok {
 		return "", false
 	}
 	if strings.IndexFunc(s, func(r rune) bool {
-		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.:", r)
+		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.:/+@", r)
 	}) >= 0 {
 		p.fault(v, "one waiver names one finding, without patterns", "%s is not the id of a finding", quote(s))
 		return "", false
@@ -144,7 +151,8 @@ func (p *parser) packageName(v value) (string, bool) {
 
 // checkWaivedRule checks that the rule exists, can be waived, and has what the
 // waiver's other selectors look at: a waiver that can match nothing is a mistake.
-func (p *parser) checkWaivedRule(id string, rule, pkg, at value) {
+func (p *parser) checkWaivedRule(id string, parts *waiverParts) {
+	rule := parts.rule
 	ref, ok := p.rules[id]
 	switch {
 	case slices.Contains(BuiltinRules(), id):
@@ -154,11 +162,47 @@ func (p *parser) checkWaivedRule(id string, rule, pkg, at value) {
 		p.fault(rule, didYouMean(nearest(id, slices.Sorted(maps.Keys(p.rules)))), "%s is not a rule of this policy", quote(id))
 		return
 	}
-	if pkg.node != nil && ref.group != GroupVulnerabilities {
-		p.fault(pkg, "", "selects nothing: rule %s is about %s, not packages", quote(id), ref.group)
+	has := waivable(ref.group)
+	if parts.pkg.node != nil && !has.packages {
+		p.fault(parts.pkg, "", "selects nothing: rule %s is about %s, not packages", quote(id), about(ref.group))
 	}
-	if at.node != nil && (ref.group == GroupConfig || ref.group == GroupReference) {
-		p.fault(at, "", "selects nothing: rule %s is about the image's %s, not files", quote(id), ref.group)
+	if parts.path.node != nil && !has.paths {
+		p.fault(parts.path, "", "selects nothing: rule %s is about %s, not files", quote(id), about(ref.group))
+	}
+	if parts.origin.node != nil && !has.layers {
+		p.fault(parts.origin, "", "selects nothing: rule %s is about %s, not layers", quote(id), about(ref.group))
+	}
+}
+
+// selectors say what the violations of a group have that a waiver can select by.
+type selectors struct{ packages, paths, layers bool }
+
+func waivable(g Group) selectors {
+	switch g {
+	case GroupVulnerabilities, GroupPackages, GroupLicences:
+		return selectors{packages: true, paths: true, layers: true}
+	case GroupSecrets, GroupFiles, GroupLayers:
+		return selectors{paths: true, layers: true}
+	case GroupRuntime:
+		return selectors{paths: true}
+	case GroupCustom:
+		return selectors{packages: true, paths: true}
+	default:
+		return selectors{}
+	}
+}
+
+// about is what the rules of a group are about, in words.
+func about(g Group) string {
+	switch g {
+	case GroupConfig, GroupReference, GroupLayers:
+		return "the image's " + string(g)
+	case GroupBase:
+		return "the base image"
+	case GroupRuntime:
+		return "how the image can run"
+	default:
+		return string(g)
 	}
 }
 
@@ -177,11 +221,8 @@ func (c *composer) waiverFiles(d *Document, root *yaml.Node) error {
 			continue
 		}
 		file := &Document{Source: Beside(d.Source, n.Value), Data: data, level: d.level}
-		p := newParser(file)
-		p.fragment, p.waiversOnly = true, true
-		list := p.readDocument()
+		p, list := readWaiverFile(file)
 		if list != nil {
-			p.mapping(value{node: list, at: p.place(list)}, "", p.waiverFileKeys())
 			c.adopt(list, file)
 		}
 		c.diagnostics = append(c.diagnostics, p.diagnostics...)

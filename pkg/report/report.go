@@ -39,6 +39,7 @@ func Text(w io.Writer, v verdict.Verdict, o Options) error {
 	p := newPage(w, o)
 	p.banner(v)
 	p.notices(v)
+	p.willFail(v)
 	if len(v.Problems) > 0 {
 		p.heading(styleCare, "Could not examine")
 		for _, pr := range v.Problems {
@@ -52,6 +53,7 @@ func Text(w io.Writer, v verdict.Verdict, o Options) error {
 		p.subject(v, s)
 	}
 	if len(v.Subjects) != 1 {
+		p.forecast(v)
 		p.waivers(v)
 		p.heading(styleBold, "Decided by")
 		p.decidedBy(v)
@@ -189,6 +191,9 @@ func (p *page) notices(v verdict.Verdict) {
 		}
 		p.wrapStyled(0, cell{}, cell{"NOT EXAMINED, and not part of this verdict: " + strings.Join(names, ", "), styleCare})
 	}
+	for _, n := range v.Notes {
+		p.wrapStyled(6, cell{"Note: ", styleCare}, cell{text: clean(n)})
+	}
 }
 
 func (p *page) subjectBanner(s verdict.SubjectVerdict) {
@@ -210,7 +215,9 @@ func (p *page) subject(v verdict.Verdict, s verdict.SubjectVerdict) {
 	if s.Status == verdict.Passed {
 		p.passed(s)
 	}
+	p.pending(s)
 	if len(v.Subjects) == 1 {
+		p.forecast(v)
 		p.waivers(v)
 	}
 	p.examined(v, s)

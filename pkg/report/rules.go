@@ -36,7 +36,7 @@ func (p *page) rules(v verdict.Verdict, s verdict.SubjectVerdict, title string, 
 		}
 		p.ruleTitle(v, o)
 		p.wrap(4, "", clean(o.Summary))
-		p.violations(o.Violations, limit)
+		p.ruleViolations(o, limit)
 		if o.Remediation != "" {
 			p.wrap(12, "    remedy: ", clean(o.Remediation))
 		}
@@ -49,8 +49,8 @@ func (p *page) ruleTitle(v verdict.Verdict, o verdict.Outcome) {
 	if o.Title != "" {
 		s += ": " + clean(o.Title)
 	}
-	if o.Position.Line > 0 && v.Policy.Source != "" {
-		s += p.paint(styleDim, fmt.Sprintf("  (%s:%d)", clean(v.Policy.Source), o.Position.Line))
+	if at := place(v, o); at != "" {
+		s += p.paint(styleDim, "  ("+at+")")
 	}
 	p.line("  " + s)
 }

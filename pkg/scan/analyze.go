@@ -31,13 +31,18 @@ type Inventory struct {
 	Unreadable []evidence.Unreadable
 	// User is the resolved user of the image configuration.
 	User evidence.User
+	// Files are the files of interest; Waste is nil where a layer could not be read.
+	Files []evidence.File
+	Waste *evidence.Waste
 
-	name       string
-	records    []*record
-	config     *ftypes.Secret
-	baseLayers int
-	java       *evidence.DatabaseState
-	complete   bool
+	name    string
+	records []*record
+	config  *ftypes.Secret
+	// configSecrets are the values of config's findings; see ConfigSecrets.
+	configSecrets []ConfigSecret
+	baseLayers    int
+	java          *evidence.DatabaseState
+	complete      bool
 }
 
 // Known says whether the cache holds every layer of the image, so that Analyze
@@ -104,6 +109,7 @@ func (s *Scanner) Analyze(ctx context.Context, img Image) (*Inventory, error) {
 	if !inv.complete && inv.User.Configured != "" && inv.User.UID == nil {
 		inv.User.Reason += " (not every layer could be read)"
 	}
+	inv.listFiles(img.Paths)
 	s.analyzeConfig(ctx, img, inv)
 	return inv, nil
 }
@@ -170,7 +176,7 @@ func (s *Scanner) key(diffID string, isBase bool) string {
 }
 
 // recordVersion changes whenever the meaning of a record does.
-const recordVersion = 1
+const recordVersion = 2
 
 func (s *Scanner) analysisVersion() string {
 	b, err := json.Marshal([]any{recordVersion, TrivyVersion, s.group.AnalyzerVersions(), s.handlers.Versions(), s.opts.Limits})
@@ -221,6 +227,15 @@ func (inv *Inventory) collectFailures() {
 	}
 }
 
+// listFiles says which files are of interest, and what is wasted.
+func (inv *Inventory) listFiles(patterns []string) {
+	files, waste, problems := filesOf(inv.records, patterns)
+	inv.Files, inv.Problems = files, append(inv.Problems, problems...)
+	if inv.complete {
+		inv.Waste = waste
+	}
+}
+
 // analyzeConfig searches the image configuration for secrets.
 func (s *Scanner) analyzeConfig(ctx context.Context, img Image, inv *Inventory) {
 	defer func() {
@@ -234,6 +249,7 @@ func (s *Scanner) analyzeConfig(ctx context.Context, img Image, inv *Inventory) 
 		os.Merge(r.Blob.OS)
 	}
 	if res := s.config.AnalyzeImageConfig(ctx, os, img.Config); res != nil && res.Secret != nil {
+		inv.configSecrets = configSecrets(img.Config, res.Secret.Findings)
 		maskFindings(res.Secret.Findings)
 		inv.config = res.Secret
 	}

@@ -49,7 +49,7 @@ func (c *Cache) get(key string) *record {
 		return nil
 	}
 	var r record
-	if json.Unmarshal(b, &r) != nil || r.Blob.SchemaVersion == 0 {
+	if json.Unmarshal(b, &r) != nil || r.Blob.SchemaVersion == 0 || checkListing(r.Listing) != nil {
 		return nil
 	}
 	return &r

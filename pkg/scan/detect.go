@@ -81,6 +81,9 @@ func (s *Scanner) Detect(ctx context.Context, inv *Inventory, platforms []string
 	evidence.SortFindings(m.Findings)
 	c := coverage{inv: inv, facts: mergeFacts(inv.records), detail: layers.detail, os: resp.OS, osErr: osScan.err, platforms: platforms, m: m}
 	c.check()
+	if m.Coverage.OS.Family != "" {
+		endOfLife(ctx, resp.OS, at, &m.Coverage.OS)
+	}
 	return m, nil
 }
 

@@ -28,9 +28,11 @@ const (
 // layer's bytes, the analysers and whether secrets were looked for, so it can be
 // cached by diff ID.
 type record struct {
-	Blob     ftypes.BlobInfo `json:"blob"`
-	Facts    facts           `json:"facts"`
-	Failures []failure       `json:"failures,omitempty"`
+	Blob  ftypes.BlobInfo `json:"blob"`
+	Facts facts           `json:"facts"`
+	// Listing is every entry of the layer: see collector.
+	Listing  []byte    `json:"listing,omitempty"`
+	Failures []failure `json:"failures,omitempty"`
 	// JavaDB is the digest of the Java database that named the layer's jars.
 	JavaDB string `json:"javaDB,omitempty"`
 	Jars   bool   `json:"jars,omitempty"`
@@ -47,6 +49,7 @@ type pass struct {
 	post   *postFiles
 	fails  failures
 	facts  facts
+	list   collector
 	opq    []string
 	whs    []string
 	skip   []analyzer.Type
@@ -116,7 +119,7 @@ func (s *Scanner) analyzeLayer(ctx context.Context, l Layer, isBase bool, java *
 	if err := s.handlers.PostHandle(p.ctx, r, &rec.Blob); err != nil {
 		return nil, err
 	}
-	rec.Facts, rec.Failures = p.facts, p.fails.sorted()
+	rec.Facts, rec.Failures, rec.Listing = p.facts, p.fails.sorted(), p.list.encode()
 	return rec, nil
 }
 
@@ -165,12 +168,18 @@ func (p *pass) entry(hdr *tar.Header, tr *tar.Reader, in *countReader) error {
 	dir, base := path.Split(name)
 	if base == whiteoutOpaque {
 		p.opq = append(p.opq, dir)
+		p.list.mark(path.Clean(dir), kindOpaque)
 		return nil
 	}
 	if after, ok := strings.CutPrefix(base, whiteoutPrefix); ok {
+		if after == "" || after == "." || after == ".." {
+			return &contentError{fmt.Errorf("the whiteout %q deletes nothing that has a name", hdr.Name)}
+		}
 		p.whs = append(p.whs, path.Join(dir, after))
+		p.list.mark(path.Join(dir, after), kindWhiteout)
 		return nil
 	}
+	p.list.add(name, hdr)
 	f := &file{name: name, hdr: hdr, tr: tr, in: in, limits: p.s.opts.Limits}
 	if hdr.Typeflag == tar.TypeReg {
 		p.facts.Files++

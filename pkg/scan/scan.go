@@ -65,6 +65,8 @@ type Image struct {
 	Config *v1.ConfigFile
 	// Layers are base first, one for each of Config.RootFS.DiffIDs.
 	Layers []Layer
+	// Paths are the globs (doublestar) of the files that the caller asks for.
+	Paths []string
 }
 
 // Layer is one layer of an Image.

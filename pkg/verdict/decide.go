@@ -69,11 +69,13 @@ func Decide(in Input) Verdict {
 	if len(in.Evidence) == 0 && len(v.Problems) == 0 {
 		v.Problems = append(v.Problems, evidence.Problem{Area: evidence.AreaImage, What: in.Reference, Message: "no image was examined"})
 	}
-	waivers := newLedger(waiversOf(pols), v.EffectiveTime)
+	waivers := newLedger(v.EffectiveTime)
+	waivers.open(pol)
 	for _, ev := range in.Evidence {
 		v.Subjects = append(v.Subjects, decideSubject(pol, ev, in.Reference, v.EffectiveTime, waivers))
 	}
 	v.Waivers = waivers.states()
+	v.Notes = append(crowds(v.Waivers, pol.WaiverLimits.SameDay), unusedVEX(in.Evidence)...)
 	v.Status = statusOf(v)
 	return v
 }
@@ -84,17 +86,21 @@ type subject struct {
 	evidence  evidence.Evidence
 	reference string
 	time      time.Time
-	waivers   *ledger
-	// holds says of each waiver of the ledger whether it is one of policy.
-	holds []bool
+	waivers   *book
 	// gaps are the built-in outcomes that are errors, by id.
 	gaps map[string]Outcome
+	// baseRules are the outcomes of base rules, by their place in the policy; baseMet
+	// says that the base's layers are the base's to answer for.
+	baseRules map[int]Outcome
+	baseMet   bool
+	// layerFacts remember origin and line of layers that were asked for.
+	layerFacts map[evidence.Layer]layerFact
 }
 
 func decideSubject(pol *policy.Policy, ev evidence.Evidence, reference string, t time.Time, waivers *ledger) SubjectVerdict {
 	ev.Problems = append(slices.Clone(ev.Problems), unnamed(pol, ev.Subject, reference)...)
 	pol = pol.For(Names(ev.Subject, reference))
-	s := &subject{policy: pol, evidence: ev, reference: reference, time: t, waivers: waivers, holds: waivers.holds(pol), gaps: map[string]Outcome{}}
+	s := &subject{policy: pol, evidence: ev, reference: reference, time: t, waivers: waivers.open(pol), gaps: map[string]Outcome{}}
 	sv := SubjectVerdict{Evidence: complete(ev), Outcomes: []Outcome{}}
 	for _, o := range s.builtins() {
 		if o.Result == Error {
@@ -102,7 +108,12 @@ func decideSubject(pol *policy.Policy, ev evidence.Evidence, reference string, t
 		}
 		sv.Outcomes = append(sv.Outcomes, o)
 	}
-	for _, r := range pol.Rules {
+	s.judgeBase()
+	for i, r := range pol.Rules {
+		if o, ok := s.baseRules[i]; ok {
+			sv.Outcomes = append(sv.Outcomes, o)
+			continue
+		}
 		sv.Outcomes = append(sv.Outcomes, s.decide(r))
 	}
 	sv.Status = Passed

@@ -53,9 +53,15 @@ type Verdict struct {
 	NotExamined []evidence.Platform `json:"notExamined"`
 	// Waivers are all waivers of the policy, with what became of them.
 	Waivers []WaiverState `json:"waivers"`
+	// Notes are what a reader should know besides: many waivers that end on one day, a
+	// VEX document that was not used.
+	Notes []string `json:"notes,omitempty"`
 	// Problems are those that belong to no subject: an image that could not be
 	// opened, a platform that is missing.
 	Problems []evidence.Problem `json:"problems"`
+	// Forecast is what turns worse up to ForecastUntil, which is nil where nobody asked.
+	Forecast      []Change   `json:"forecast,omitempty"`
+	ForecastUntil *time.Time `json:"forecastUntil,omitempty"`
 }
 
 // PolicyRef names the policy that decided.
@@ -101,6 +107,9 @@ type Outcome struct {
 	Waived     []Waived    `json:"waived"`
 	// Pending are violations in their grace period: they do not count yet.
 	Pending []Violation `json:"pending,omitempty"`
+	// Warnings are violations that only warn, whatever the action: what a custom rule
+	// says in `warn`. By themselves they make a `warn` result.
+	Warnings []Violation `json:"warnings,omitempty"`
 	// Problems are the reasons of an error.
 	Problems []evidence.Problem `json:"problems"`
 	// Examined counts the findings or facts that the rule looked at.
@@ -141,10 +150,15 @@ const (
 	OriginApplication Origin = "application"
 )
 
-// Waived is a violation that a waiver accepts.
+// Waived is a violation that a waiver accepts, or that a VEX statement removes.
 type Waived struct {
 	Violation
+	// Waiver is the id of the waiver, or "vex:" and the document's name.
 	Waiver string `json:"waiver"`
+	// Drift says in what the finding is graver than when it was waived.
+	Drift []string `json:"drift,omitempty"`
+	// VEX is the statement; nil for a waiver.
+	VEX *evidence.VEXStatement `json:"vex,omitempty"`
 }
 
 // WaiverUse is what became of a waiver.
@@ -152,25 +166,44 @@ type WaiverUse string
 
 // The uses.
 const (
-	WaiverUsed    WaiverUse = "used"
-	WaiverUnused  WaiverUse = "unused"
+	// WaiverUsed: it waives violations.
+	WaiverUsed WaiverUse = "used"
+	// WaiverUnused: it matches no violation.
+	WaiverUnused WaiverUse = "unused"
+	// WaiverExpired: its last day is over.
 	WaiverExpired WaiverUse = "expired"
+	// WaiverRefused: it must not waive what it matches, or ends too late; Refused says why.
+	WaiverRefused WaiverUse = "refused"
 )
 
 // WaiverState is a waiver of the policy and what became of it.
 type WaiverState struct {
-	ID        string    `json:"id"`
-	Rule      string    `json:"rule,omitempty"`
-	Finding   string    `json:"finding,omitempty"`
-	Package   string    `json:"package,omitempty"`
-	Path      string    `json:"path,omitempty"`
-	Until     string    `json:"until"`
-	Reason    string    `json:"reason"`
-	Owner     string    `json:"owner"`
-	Reference string    `json:"reference,omitempty"`
-	Use       WaiverUse `json:"use"`
-	// Matches counts the violations that it waives, or would waive had it not expired.
+	ID        string   `json:"id"`
+	Rule      string   `json:"rule,omitempty"`
+	Finding   string   `json:"finding,omitempty"`
+	Package   string   `json:"package,omitempty"`
+	Path      string   `json:"path,omitempty"`
+	Images    []string `json:"images,omitempty"`
+	Platforms []string `json:"platforms,omitempty"`
+	Origin    string   `json:"origin,omitempty"`
+	Until     string   `json:"until"`
+	Reason    string   `json:"reason"`
+	Owner     string   `json:"owner"`
+	Reference string   `json:"reference,omitempty"`
+	// Source and Position are where the waiver stands.
+	Source   string          `json:"source,omitempty"`
+	Position policy.Position `json:"position,omitzero"`
+	Use      WaiverUse       `json:"use"`
+	// Refused says why it does not waive some or all of what it matches.
+	Refused string `json:"refused,omitempty"`
+	// Matches counts the violations that it waives, or would waive if it held.
 	Matches int `json:"matches"`
+	// DaysLeft counts the days from the effective day to the last one: 0 is today,
+	// less is over. Expiring is true from 14 days before the end.
+	DaysLeft int  `json:"daysLeft"`
+	Expiring bool `json:"expiring,omitempty"`
+	// Drift says in what findings are graver than when they were waived.
+	Drift []string `json:"drift,omitempty"`
 }
 
 // Input is everything that Decide looks at.

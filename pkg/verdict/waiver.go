@@ -5,82 +5,62 @@ package verdict
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
-// ledger keeps the book of the waivers of one decision.
-type ledger struct {
-	waivers []policy.Waiver
-	time    time.Time
-	matches []int
-}
+// FactLineage is the Violation.ID of a claim about the base image that its layers do
+// not bear out. It cannot be waived.
+const FactLineage = "lineage"
 
-func newLedger(ws []policy.Waiver, t time.Time) *ledger {
-	return &ledger{waivers: ws, time: t, matches: make([]int, len(ws))}
-}
-
-// waive returns the id of the first waiver in the policy that holds and accepts v.
-// Every waiver that matches is counted, expired ones included.
-func (l *ledger) waive(s *subject, rule string, level int, v Violation) (string, bool) {
-	id, ok := "", false
-	for i, w := range l.waivers {
-		if !s.holds[i] {
-			continue // it stands in a section for other images
-		}
-		// What is enforced is waived by its own document only.
-		if s.policy.EnforcedLevel(level) && w.Level != level || !waiverMatches(w, rule, v) {
-			continue
-		}
-		l.matches[i]++
-		if !ok && !w.ExpiredAt(l.time) {
-			id, ok = w.ID, true
-		}
-	}
-	return id, ok
-}
-
-func (l *ledger) states() []WaiverState {
-	states := make([]WaiverState, 0, len(l.waivers))
-	for i, w := range l.waivers {
-		s := WaiverState{
-			ID: w.ID, Rule: w.Rule, Finding: w.Finding, Package: w.Package, Path: w.Path,
-			Until: w.Until.UTC().Format(time.DateOnly), Reason: w.Reason, Owner: w.Owner, Reference: w.Reference,
-			Use: WaiverUnused, Matches: l.matches[i],
-		}
-		switch {
-		case w.ExpiredAt(l.time):
-			s.Use = WaiverExpired
-		case l.matches[i] > 0:
-			s.Use = WaiverUsed
-		}
-		states = append(states, s)
-	}
-	return states
-}
-
-// waiverMatches says whether each selector that is set matches. A waiver that
-// names neither rule nor finding matches nothing.
-func waiverMatches(w policy.Waiver, rule string, v Violation) bool {
+// accepts says whether each selector of w that is set matches the violation of rule.
+// A waiver that names neither rule nor finding matches nothing.
+func (s *subject) accepts(w policy.Waiver, rule string, v Violation) bool {
 	if w.Rule == "" && w.Finding == "" || w.Rule != "" && w.Rule != rule {
 		return false
 	}
-	if w.Finding == "" && w.Package == "" && w.Path == "" {
-		return true
+	pkg, path := v.Package, v.Path
+	if v.Finding != nil {
+		pkg, path = v.Finding.Package, v.Finding.Location()
 	}
+	switch {
+	case w.Finding != "" && !slices.Contains(namesOf(v), w.Finding):
+		return false
+	case w.Package != "" && !packageMatches(w.Package, pkg):
+		return false
+	case w.Path != "" && (path == "" || !matchPath(w.Path, path)):
+		return false
+	case w.Origin != "" && w.Origin != string(v.Origin):
+		return false
+	case len(w.Platforms) > 0 && !slices.ContainsFunc(w.Platforms, s.evidence.Subject.Platform.Matches):
+		return false
+	default:
+		return len(w.Images) == 0 || s.isOneOf(w.Images)
+	}
+}
+
+// namesOf are the ids that a waiver can name a violation by.
+func namesOf(v Violation) []string {
 	if v.Finding == nil {
-		return false
+		return []string{v.ID}
 	}
-	f := *v.Finding
-	if w.Finding != "" && w.Finding != f.ID && !slices.Contains(f.Aliases, w.Finding) {
-		return false
-	}
-	if w.Package != "" && !packageMatches(w.Package, f.Package) {
-		return false
-	}
-	return w.Path == "" || f.Location() != "" && matchPath(w.Path, f.Location())
+	return append([]string{v.ID, v.Finding.ID}, v.Finding.Aliases...)
+}
+
+// isOneOf says whether each name of the image matches one of the globs; an image
+// without a name matches none.
+func (s *subject) isOneOf(globs []string) bool {
+	names := Names(s.evidence.Subject, s.reference)
+	return len(names) > 0 && !slices.ContainsFunc(names, func(name string) bool {
+		return !slices.ContainsFunc(globs, func(g string) bool { return policy.MatchReference(g, name) })
+	})
+}
+
+// Accepts says whether each selector of a waiver matches a violation of the rule on
+// the subject. Whether the waiver holds is another question.
+func Accepts(w policy.Waiver, sub evidence.Subject, reference, rule string, v Violation) bool {
+	return (&subject{evidence: evidence.Evidence{Subject: sub}, reference: reference}).accepts(w, rule, v)
 }
 
 // packageMatches compares a name, or a package URL up to its version.

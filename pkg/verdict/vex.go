@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verdict
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/ocigate/ocigate/pkg/evidence"
+)
+
+// The statuses of a VEX statement that remove a violation.
+const (
+	vexNotAffected = "not_affected"
+	vexFixed       = "fixed"
+)
+
+// excused returns the violation with the first VEX statement that removes it. An
+// enforced rule honours the documents of its own policy only.
+func (s *subject) excused(level int, v Violation) (Waived, bool) {
+	if v.Finding == nil || v.Finding.Kind != evidence.KindVulnerability {
+		return Waived{}, false
+	}
+	for _, st := range v.Finding.VEX {
+		if s.policy.EnforcedLevel(level) && st.Level != level || !honoured(st) {
+			continue
+		}
+		return Waived{Violation: v, Waiver: "vex:" + st.Source, VEX: &st}, true
+	}
+	return Waived{}, false
+}
+
+// honoured says whether a statement removes a violation: not_affected needs to say
+// why, as the specifications demand.
+func honoured(st evidence.VEXStatement) bool {
+	return st.Status == vexFixed || st.Status == vexNotAffected && st.Justification != ""
+}
+
+// unusedVEX says which documents that the policy names were not used, and why.
+func unusedVEX(evs []evidence.Evidence) []string {
+	var notes []string
+	for _, ev := range evs {
+		for _, f := range ev.Feeds.VEX {
+			note := fmt.Sprintf("the VEX document %s is not used: %s", f.Source, f.Problem)
+			if f.Problem != "" && !slices.Contains(notes, note) {
+				notes = append(notes, note)
+			}
+		}
+	}
+	return notes
+}
