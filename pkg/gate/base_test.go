@@ -34,7 +34,7 @@ func (b bases) FindBase(*image.Image, image.BaseQuery) func(context.Context) *ev
 // readLayers scans as far as a rule about bases needs.
 type readLayers struct{}
 
-func (readLayers) Scan(_ context.Context, img *image.Image, _ *Database, _ time.Time) (*evidence.Evidence, error) {
+func (readLayers) Scan(_ context.Context, img *image.Image, _ *Database, _ ScanRequest) (*evidence.Evidence, error) {
 	e, err := clean(context.Background())
 	for _, l := range img.Layers {
 		e.Layers = append(e.Layers, evidence.LayerFacts{DiffID: l.DiffID.String(), Verification: evidence.LayerVerified})

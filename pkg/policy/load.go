@@ -4,7 +4,6 @@ package policy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -88,16 +87,14 @@ func Load(ctx context.Context, req Request, l Loader) (*Policy, error) {
 
 // composer resolves the documents of one policy.
 type composer struct {
-	ctx context.Context
-	// readBytes is the size of all files in read.
-	readBytes   int
+	ctx         context.Context
 	loader      Loader
 	sources     map[*yaml.Node]*Document
 	diagnostics []Diagnostic
 	documents   int
-	// read are the files that a document named, by document and path: each is read once,
-	// so that what is used is what the digest covers.
-	read map[string][]byte
+	// read are the files that the documents named, by document and path.
+	read      map[string][]byte
+	readBytes int
 	// parts are what the resolved policy's digest covers.
 	parts []Part
 }
@@ -324,29 +321,6 @@ func (c *composer) readFiles(p *Policy) error {
 		f.Data, f.Digest = data, digestOf(data)
 	}
 	return nil
-}
-
-func (c *composer) readFile(d *Document, path string) ([]byte, error) {
-	if d.Open == nil {
-		return nil, errors.New("this policy can name no files")
-	}
-	key := fmt.Sprintf("%d %s %q", d.level, d.Source, path)
-	if data, ok := c.read[key]; ok {
-		return data, nil
-	}
-	data, err := d.Open(c.ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	if data == nil {
-		data = []byte{}
-	}
-	if c.readBytes += len(data); len(c.read) >= maxNamed || c.readBytes > maxNamedBytes {
-		return nil, fmt.Errorf("the files that the policy names are more than %d or have more than %d bytes", maxNamed, maxNamedBytes)
-	}
-	c.read[key] = data
-	c.parts = append(c.parts, Part{Level: d.level, Source: d.Source, Path: path, Digest: digestOf(data)})
-	return data, nil
 }
 
 // identify sets names and digests, the same for all variants.

@@ -4,6 +4,7 @@ package policy
 
 import (
 	"errors"
+	"fmt"
 	"path"
 	"strings"
 )
@@ -13,6 +14,31 @@ const (
 	maxNamed      = 1000
 	maxNamedBytes = 512 << 20
 )
+
+// readFile reads a file that a document names, once: what is used is what the
+// policy's digest covers.
+func (c *composer) readFile(d *Document, path string) ([]byte, error) {
+	if d.Open == nil {
+		return nil, errors.New("this policy can name no files")
+	}
+	key := fmt.Sprintf("%d %s %q", d.level, d.Source, path)
+	if data, ok := c.read[key]; ok {
+		return data, nil
+	}
+	data, err := d.Open(c.ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if data == nil {
+		data = []byte{}
+	}
+	if c.readBytes += len(data); len(c.read) >= maxNamed || c.readBytes > maxNamedBytes {
+		return nil, fmt.Errorf("the files that the policy names are more than %d or have more than %d bytes", maxNamed, maxNamedBytes)
+	}
+	c.read[key] = data
+	c.parts = append(c.parts, Part{Level: d.level, Source: d.Source, Path: path, Digest: digestOf(data)})
+	return data, nil
+}
 
 // Unavailable is implemented by errors of a Loader that say nothing about a document:
 // the registry that holds it could not be reached. Load returns them as they are.

@@ -65,9 +65,10 @@ func TestDefaultTitles(t *testing.T) {
 		"config: [{id: a, created: {max-age: 1d}}]":                                   "The date of the image is in order",
 		"config: [{id: a, labels: {required: [a]}}]":                                  "The labels of the image are in order",
 		"config: [{id: a, entrypoint: required, user: non-root, ports: {min: 1024}}]": "The image configuration is in order: user, ports, command",
-		"reference: [{id: a, forbidden: [latest]}]":                                   "The tag is not latest",
-		"reference: [{id: a, forbidden: [latest, dev]}]":                              "The tag is not latest or dev",
-		"reference: [{id: a, forbidden: [a, b, c, d, e]}]":                            "The tag is not a, b, c or one of 2 more",
+		"runtime: [{id: a, read-only-root: required, capabilities: [CHOWN, KILL], no-new-privileges: required}]": "The image can run with a read-only root, with no capability but CHOWN or KILL, without new privileges",
+		"reference: [{id: a, forbidden: [latest]}]":                                                              "The tag is not latest",
+		"reference: [{id: a, forbidden: [latest, dev]}]":                                                         "The tag is not latest or dev",
+		"reference: [{id: a, forbidden: [a, b, c, d, e]}]":                                                       "The tag is not a, b, c or one of 2 more",
 	} {
 		p, err := policy.Parse("f", []byte("version: 1\nname: x\nrules:\n  "+rule))
 		if err != nil {

@@ -174,7 +174,7 @@ func TestWhoseWaivers(t *testing.T) {
 				ev = found(vuln("CVE-1", evidence.SeverityCritical, 0, ""))
 			}
 			v := decide(p, ev)
-			if v.Status != tt.want || len(v.Waivers) != 1 || v.Waivers[0].Use != tt.use || (tt.use == verdict.WaiverRefused) != (v.Waivers[0].Refused != "") {
+			if v.Status != tt.want || len(v.Waivers) != 1 || v.Waivers[0].Use != tt.use || v.Waivers[0].Matches != 1 || (tt.use == verdict.WaiverRefused) != (v.Waivers[0].Refused != "") {
 				t.Errorf("%s %+v", v.Status, v.Waivers)
 			}
 		})

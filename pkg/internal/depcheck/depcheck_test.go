@@ -56,6 +56,8 @@ var allowed = map[string][]string{
 	"pkg/feed":       {"pkg/evidence"},
 	"pkg/vex":        {"pkg/evidence"},
 	"pkg/gate":       {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/image", "pkg/feed", "pkg/vex"},
+	"pkg/policyoci":  {},
+	"pkg/waiverfile": {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/vex"},
 	"pkg/custom":     {"pkg/evidence", "policies"},
 	"policies":       {},
 	"cmd/ocigate":    {"pkg/cli"},
