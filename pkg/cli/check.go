@@ -30,6 +30,7 @@ type checkFlags struct {
 	reportOnly    bool
 	effectiveTime string
 	allowPast     bool
+	forecast      string
 	firstSeen     string
 	timeout       time.Duration
 	cacheDir      string
@@ -85,6 +86,7 @@ oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon'
 	fl.BoolVar(&f.reportOnly, "report-only", false, "exit 0 although rules failed; a run that could not decide still exits 3")
 	fl.StringVar(&f.effectiveTime, "effective-time", "", "decide as of this time: YYYY-MM-DD or RFC 3339 (default: now)")
 	fl.BoolVar(&f.allowPast, "allow-past", false, "allow an effective time in the past")
+	fl.StringVar(&f.forecast, "forecast", "", "say what will fail within this time although nobody touches the image: 14d, 2w (at most 366d)")
 	fl.DurationVar(&f.timeout, "timeout", 10*time.Minute, "time for the whole run, after which it cannot decide")
 	fl.StringVar(&f.cacheDir, "cache-dir", "", "cache directory (default: OCIGATE_CACHE_DIR, else ocigate in the user's cache directory)")
 	fl.BoolVar(&f.noCache, "no-layer-cache", false, "analyse every layer anew and keep nothing")
@@ -161,6 +163,9 @@ func (a *app) request(ctx context.Context, reference string, f *checkFlags) (gat
 	now := time.Now().UTC()
 	var err error
 	if req.EffectiveTime, req.EffectiveTimeGiven, err = effectiveTime(f.effectiveTime, now, f.allowPast); err != nil {
+		return req, err
+	}
+	if req.Forecast, err = forecastTime(f.forecast); err != nil {
 		return req, err
 	}
 	if err = f.base.fill(&req); err != nil {

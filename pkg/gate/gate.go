@@ -72,6 +72,8 @@ type Request struct {
 	EffectiveTime      time.Time
 	EffectiveTimeGiven bool
 	ReportOnly         bool
+	// Forecast is how far the verdict looks ahead: see verdict.Forecast. 0 is not at all.
+	Forecast time.Duration
 	// Destination is the name that the image is about to be pushed to; empty where
 	// nobody said.
 	Destination string
@@ -289,7 +291,7 @@ func (g *Gate) progress(msg string) {
 }
 
 func decide(req Request, all []evidence.Evidence, problems []evidence.Problem, leftOut ...evidence.Platform) verdict.Verdict {
-	return verdict.Decide(verdict.Input{
+	return foretell(req.Forecast, verdict.Input{
 		Policy: req.Policy, Reference: req.Reference, Evidence: all, Problems: problems, NotExamined: leftOut,
 		EffectiveTime: req.EffectiveTime.UTC(), EffectiveTimeGiven: req.EffectiveTimeGiven, ReportOnly: req.ReportOnly,
 	})
