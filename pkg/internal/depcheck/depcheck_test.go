@@ -51,7 +51,6 @@ var allowed = map[string][]string{
 	"pkg/dockerfile": {"pkg/evidence"},
 	"pkg/scan":       {"pkg/evidence"},
 	"pkg/vulndb":     {"pkg/evidence"},
-	"pkg/policyoci":  {},
 	"pkg/report":     {"pkg/evidence", "pkg/policy", "pkg/verdict"},
 	"pkg/feed":       {"pkg/evidence"},
 	"pkg/vex":        {"pkg/evidence"},
