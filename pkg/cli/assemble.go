@@ -60,11 +60,15 @@ func (a *app) assemble(f *checkFlags, runDir string, p *progress) (*gate.Gate, e
 }
 
 func (a *app) imageOptions(f *checkFlags, runDir string) (image.Options, error) {
-	o := image.Options{InsecureRegistries: f.network.insecure, Getenv: a.env.Get, TempDir: runDir}
-	if f.network.caFile == "" {
+	return a.registryOptions(f.network, runDir)
+}
+
+func (a *app) registryOptions(f networkFlags, runDir string) (image.Options, error) {
+	o := image.Options{InsecureRegistries: f.insecure, Getenv: a.env.Get, TempDir: runDir}
+	if f.caFile == "" {
 		return o, nil
 	}
-	pem, err := os.ReadFile(f.network.caFile)
+	pem, err := os.ReadFile(f.caFile)
 	if err != nil {
 		return o, fmt.Errorf("--ca-file: %w", err)
 	}
@@ -72,7 +76,7 @@ func (a *app) imageOptions(f *checkFlags, runDir string) (image.Options, error) 
 		o.CAs = x509.NewCertPool()
 	}
 	if !o.CAs.AppendCertsFromPEM(pem) {
-		return o, &hinted{fmt.Errorf("--ca-file %s holds no certificate", f.network.caFile), "it must be in PEM form"}
+		return o, &hinted{fmt.Errorf("--ca-file %s holds no certificate", f.caFile), "it must be in PEM form"}
 	}
 	return o, nil
 }
@@ -124,7 +128,7 @@ type scanAdapter struct{ scanner *scan.Scanner }
 func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Database, ask gate.ScanRequest) (*evidence.Evidence, error) {
 	e := &evidence.Evidence{Image: imageFacts(img)}
 	e.Problems = configFacts(e, img, nil)
-	in := scan.Image{Name: img.Subject.Reference, Config: img.Config, Paths: ask.Paths}
+	in := scan.Image{Name: img.Subject.Reference, Config: img.Config, Paths: ask.Paths, HiddenPaths: ask.HiddenPaths}
 	for _, l := range img.Layers {
 		in.Layers = append(in.Layers, toScanLayer(img, l))
 	}

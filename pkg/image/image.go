@@ -186,3 +186,8 @@ func Transport(opts Options) (http.RoundTripper, error) { return newTransport(op
 // environment's AWS, Google and Azure identities. The cloud helpers are asked for
 // their own hosts only.
 func Keychain(opts Options) authn.Keychain { return newKeychain(opts) }
+
+// CheckRedirect is the http.Client.CheckRedirect for registries: they may send us to
+// their blob store, but not from a public host into a private network, nor from https
+// to http.
+func CheckRedirect(req *http.Request, via []*http.Request) error { return checkRedirect(req, via) }

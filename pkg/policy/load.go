@@ -4,7 +4,6 @@ package policy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -93,9 +92,9 @@ type composer struct {
 	sources     map[*yaml.Node]*Document
 	diagnostics []Diagnostic
 	documents   int
-	// read are the files that a document named, by document and path: each is read once,
-	// so that what is used is what the digest covers.
-	read map[string][]byte
+	// read are the files that the documents named, by document and path.
+	read      map[string][]byte
+	readBytes int
 	// parts are what the resolved policy's digest covers.
 	parts []Part
 }
@@ -139,6 +138,8 @@ func (c *composer) resolve(reference string, from *Document, n int, below bool, 
 	if err != nil {
 		return nil, nil, fmt.Errorf("policy %s: %w", escape(reference), err)
 	}
+	own := *d // the loader may hand out one document more than once
+	d = &own
 	d.level = n
 	for _, s := range chain {
 		if s == d.Source {
@@ -163,6 +164,9 @@ func (c *composer) resolve(reference string, from *Document, n int, below bool, 
 		base, inherited, err := c.resolve(parent.Value, d, n, below, lv, append(chain, d.Source))
 		if c.ctx.Err() != nil {
 			return nil, nil, c.ctx.Err()
+		}
+		if isUnavailable(err) {
+			return nil, nil, err
 		}
 		if err != nil {
 			c.diagnostics = append(c.diagnostics, Diagnostic{
@@ -317,26 +321,6 @@ func (c *composer) readFiles(p *Policy) error {
 		f.Data, f.Digest = data, digestOf(data)
 	}
 	return nil
-}
-
-func (c *composer) readFile(d *Document, path string) ([]byte, error) {
-	if d.Open == nil {
-		return nil, errors.New("this policy can name no files")
-	}
-	key := fmt.Sprintf("%d %s %q", d.level, d.Source, path)
-	if data, ok := c.read[key]; ok {
-		return data, nil
-	}
-	data, err := d.Open(c.ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	if data == nil {
-		data = []byte{}
-	}
-	c.read[key] = data
-	c.parts = append(c.parts, Part{Level: d.level, Source: d.Source, Path: path, Digest: digestOf(data)})
-	return data, nil
 }
 
 // identify sets names and digests, the same for all variants.

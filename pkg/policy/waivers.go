@@ -5,7 +5,6 @@ package policy
 import (
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"unicode"
@@ -221,7 +220,7 @@ func (c *composer) waiverFiles(d *Document, root *yaml.Node) error {
 			})
 			continue
 		}
-		file := &Document{Source: path.Join(path.Dir(d.Source), n.Value), Data: data, level: d.level}
+		file := &Document{Source: Beside(d.Source, n.Value), Data: data, level: d.level}
 		p, list := readWaiverFile(file)
 		if list != nil {
 			c.adopt(list, file)
