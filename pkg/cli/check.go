@@ -210,6 +210,9 @@ func (a *app) judge(ctx context.Context, req gate.Request, f *checkFlags, p *pro
 	if err != nil {
 		return verdict.Verdict{}, err
 	}
+	if g.Custom, err = compileCustom(ctx, req.Policy); err != nil {
+		return verdict.Verdict{}, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	v, err := g.Check(ctx, req)

@@ -23,7 +23,9 @@ import (
 
 type renderer func(io.Writer, verdict.Verdict, report.Options) error
 
-var formats = map[string]renderer{"text": report.Text, "json": report.JSON, "runtime": report.Runtime, firstSeenFormat: unboundFirstSeen}
+var formats = map[string]renderer{
+	"text": report.Text, "json": report.JSON, "evidence": report.Evidence, "runtime": report.Runtime, firstSeenFormat: unboundFirstSeen,
+}
 
 // output is one --output: a format, and a path or standard output.
 type output struct {

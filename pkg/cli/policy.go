@@ -70,6 +70,9 @@ func (a *app) resolvePolicy(ctx context.Context, req policy.Request, f networkFl
 		return nil, &hinted{fmt.Errorf("read %w", err),
 			"a policy is a path, an artifact (oci://registry/repository@sha256:…), or one that is shipped: " + shipped + strings.Join(policies.Names(), ", "+shipped)}
 	}
+	if _, err := compileCustom(ctx, p); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 
@@ -108,6 +111,6 @@ resolves to and where each value stands, and schema prints its JSON Schema for e
 			return &exitError{ExitUsage}
 		},
 	}
-	cmd.AddCommand(a.lintCommand(), a.schemaCommand(), a.policyExplainCommand(), a.initCommand(), a.policyPushCommand(), a.policyPullCommand())
+	cmd.AddCommand(a.lintCommand(), a.schemaCommand(), a.policyExplainCommand(), a.policyTestCommand(), a.initCommand(), a.policyPushCommand(), a.policyPullCommand())
 	return cmd
 }

@@ -51,7 +51,8 @@ func (m *Mode) UnmarshalText(b []byte) error {
 
 // File is a file of interest: one with a privilege (setuid, setgid, file
 // capabilities, world-writable without the sticky bit), a device node, one of the
-// well-known Classes, or one that a pattern of the policy asks for. Files that a later
+// well-known Classes, a link by which the files of a directory have a second path, or
+// one that a pattern of the policy asks for. Files that a later
 // layer deletes or replaces are listed too, and of these the large ones whatever they
 // are: the image still carries them.
 //

@@ -42,16 +42,19 @@ type Scanner interface {
 // ScanRequest is what a Scanner is to look for.
 type ScanRequest struct {
 	EffectiveTime time.Time
-	// Paths are the globs of the files that the policy asks for.
-	Paths []string
+	// Paths are the globs of the files that the policy asks for, HiddenPaths of those
+	// that it asks for if a later layer deletes or replaces them.
+	Paths, HiddenPaths []string
 }
 
-// Gate checks images. All fields but Bases, Progress and Grace are required.
+// Gate checks images. All fields but Bases, Custom, Progress and Grace are required.
 type Gate struct {
 	Images  Opener
 	Scanner Scanner
 	// Bases find base images. Nil: no image is known to have one.
 	Bases Bases
+	// Custom evaluates the policy's custom rules. Nil: none of them can be decided.
+	Custom CustomRules
 	// OpenDatabase makes the vulnerability database ready. It runs while images are
 	// opened and analysed.
 	OpenDatabase func(context.Context) (*OpenedDatabase, error)
@@ -224,6 +227,9 @@ func (g *Gate) check(ctx context.Context, req Request) (verdict.Verdict, error) 
 		feeds().Annotate(e, req.EffectiveTime)
 		all = append(all, *e)
 	}
+	if err := g.evaluateCustom(ctx, all, req); err != nil {
+		return verdict.Verdict{}, err
+	}
 	return decide(req, all, problems, leftOut(set.Images, images)...), nil
 }
 
@@ -265,7 +271,7 @@ func opened(set *image.Set) string {
 func (g *Gate) scan(ctx context.Context, img *image.Image, db *Database, req Request) (*evidence.Evidence, error) {
 	g.progress(fmt.Sprintf("scanning %s, %d layers", img.Subject.Platform, len(img.Layers)))
 	base := g.findBase(ctx, img, req)
-	e, err := g.Scanner.Scan(ctx, img, db, ScanRequest{EffectiveTime: req.EffectiveTime, Paths: req.Policy.FileGlobs()})
+	e, err := g.Scanner.Scan(ctx, img, db, ScanRequest{EffectiveTime: req.EffectiveTime, Paths: req.Policy.FileGlobs(), HiddenPaths: req.Policy.HiddenFileGlobs()})
 	if e == nil {
 		e = &evidence.Evidence{}
 	}

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -265,4 +267,28 @@ func FuzzFacts(f *testing.F) {
 			t.Errorf("%q is not masked in %q", password, got)
 		}
 	})
+}
+
+// TestRealConfig reads images of which it is known what they hold.
+func TestRealConfig(t *testing.T) {
+	planted := facts(t, open(t, "oci-archive:"+shared(t, "planted.oci.tar"), options(t)).Images[0])
+	truth, err := os.ReadFile(shared(t, "planted-truth.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var secrets map[string]string
+	if err := json.Unmarshal(truth, &secrets); err != nil {
+		t.Fatal(err)
+	}
+	wantMasked(t, planted, append(slices.Collect(maps.Values(secrets)), "hunter2")...)
+	if diff := cmp.Diff([]string{"env AWS_SECRET_ACCESS_KEY", "env DB_PASSWORD", "history 3"}, places(planted)); diff != "" {
+		t.Error(diff)
+	}
+	if planted.Ports[0].First != 22 || planted.Annotations["org.opencontainers.image.base.name"] != "docker.io/library/alpine:latest" {
+		t.Errorf("%+v", planted)
+	}
+	clean := facts(t, open(t, "oci-archive:"+shared(t, "hardened-clean.oci.tar"), options(t)).Images[0])
+	if len(clean.Credentials) > 0 || clean.Healthcheck == nil || clean.Labels["org.opencontainers.image.source"] != "https://example.test/app" {
+		t.Errorf("%+v", clean)
+	}
 }

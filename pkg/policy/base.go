@@ -165,7 +165,7 @@ func (r BaseRule) Approves(reference string, digests []string, tagShown bool) (a
 				at = "@" + digest
 			}
 			switch {
-			case digest != "" && digest == globDigest, globTag == "" && MatchReference(glob, repository+at):
+			case digest != "" && digest == globDigest, glob != "" && strings.Trim(glob, "*") == "", globTag == "" && MatchReference(glob, repository+at):
 				return true, false
 			case !MatchReference(glob, reference+at):
 			case tagShown:

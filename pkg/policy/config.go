@@ -274,7 +274,7 @@ func configRemediation(r *Rule) string {
 	add(c.Ports != nil, "Let the service listen on a port that is allowed, and EXPOSE that one.")
 	add(c.EntrypointRequired, `Set ENTRYPOINT ["/app"] in the Dockerfile.`)
 	add(c.ExecForm, `Write ENTRYPOINT and CMD as JSON lists, such as ["/app", "serve"].`)
-	add(c.Healthcheck == Required, "Add a HEALTHCHECK to the Dockerfile (and build in Docker's image format: OCI has no health checks).")
+	add(c.Healthcheck == Required, "Add a HEALTHCHECK to the Dockerfile (podman and buildah keep it with --format docker only).")
 	add(c.Healthcheck == Forbidden, "Leave HEALTHCHECK out; the orchestrator probes the container.")
 	add(c.Volumes != nil, "Remove the VOLUME, or mount it when the container is run.")
 	add(c.Labels != nil, "Set the labels in the Dockerfile or by --label when building.")

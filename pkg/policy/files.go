@@ -179,6 +179,16 @@ func (p *parser) checkFiles(v value, r *Rule) {
 // sections, ask for besides the files that are always of interest. They have no
 // leading slash and are sorted.
 func (p *Policy) FileGlobs() []string {
+	return p.globs(func(r *FileRule) []string { return r.Paths })
+}
+
+// HiddenFileGlobs are those of files that rules ask for only if a later layer deletes
+// or replaces them.
+func (p *Policy) HiddenFileGlobs() []string {
+	return p.globs(func(r *FileRule) []string { return r.Hidden })
+}
+
+func (p *Policy) globs(of func(*FileRule) []string) []string {
 	if p == nil {
 		return nil
 	}
@@ -188,7 +198,7 @@ func (p *Policy) FileGlobs() []string {
 			if r.Files == nil {
 				continue
 			}
-			for _, g := range slices.Concat(r.Files.Paths, r.Files.Hidden) {
+			for _, g := range of(r.Files) {
 				globs = append(globs, strings.TrimPrefix(g, "/"))
 			}
 		}

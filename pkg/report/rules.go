@@ -63,8 +63,13 @@ func (p *page) violations(vs []verdict.Violation, limit int) {
 		switch {
 		case v.Finding == nil:
 			// The only one of its rule is the summary already.
-			if len(vs) > 1 {
+			switch {
+			case len(vs) > 1 && v.Line > 0:
+				p.wrap(6, "    - ", fmt.Sprintf("%s (line %d of the Dockerfile)", clean(v.Message), v.Line))
+			case len(vs) > 1:
 				p.wrap(6, "    - ", clean(v.Message))
+			case v.Line > 0:
+				p.line(fmt.Sprintf("    in line %d of the Dockerfile", v.Line))
 			}
 		case v.Finding.Kind == evidence.KindVulnerability:
 			vulnerabilities = append(vulnerabilities, v)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -67,6 +68,13 @@ func newRun(p verdict.Profile, sub evidence.Subject) run {
 		r.out = append(r.out, "the image's name cannot be written down safely; IMAGE stands in its place")
 		r.image = "IMAGE"
 	}
+	r.Capabilities = slices.DeleteFunc(slices.Clone(p.Capabilities), func(n verdict.Need) bool {
+		odd := n.What == "" || strings.Trim(n.What, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") != ""
+		if odd {
+			r.out = append(r.out, "a capability of no known name is needed: "+escape.Text(n.What))
+		}
+		return odd
+	})
 	for _, n := range p.Writable {
 		switch {
 		case n.What == "/":

@@ -109,7 +109,7 @@ func (s *Scanner) Analyze(ctx context.Context, img Image) (*Inventory, error) {
 	if !inv.complete && inv.User.Configured != "" && inv.User.UID == nil {
 		inv.User.Reason += " (not every layer could be read)"
 	}
-	inv.listFiles(img.Paths)
+	inv.listFiles(img)
 	s.analyzeConfig(ctx, img, inv)
 	return inv, nil
 }
@@ -228,8 +228,8 @@ func (inv *Inventory) collectFailures() {
 }
 
 // listFiles says which files are of interest, and what is wasted.
-func (inv *Inventory) listFiles(patterns []string) {
-	files, waste, problems := filesOf(inv.records, patterns)
+func (inv *Inventory) listFiles(img Image) {
+	files, waste, problems := filesOf(inv.records, img.Paths, img.HiddenPaths)
 	inv.Files, inv.Problems = files, append(inv.Problems, problems...)
 	if inv.complete {
 		inv.Waste = waste

@@ -17,7 +17,10 @@ const maxFiles = 10_000
 type fileSystem struct {
 	layers []evidence.Layer
 	globs  globs
+	// hidden are the globs of files that a later layer deletes or replaces.
+	hidden globs
 	class  *classifier
+	links  []directoryLink
 	// far are the versions of what hard links of other layers link to, by path.
 	far   map[string][]layerEntry
 	tree  tree
@@ -48,15 +51,16 @@ type insideKey struct {
 }
 
 // filesOf derives the files of interest and the waste from the listings of the layers,
-// base first. patterns are the globs that the policy asks for.
-func filesOf(records []*record, patterns []string) ([]evidence.File, *evidence.Waste, []evidence.Problem) {
-	fs := &fileSystem{globs: newGlobs(patterns), class: newClassifier(), inside: map[insideKey]*found{}}
+// base first. patterns are the globs that the policy asks for, hidden those of what a
+// later layer deletes or replaces.
+func filesOf(records []*record, patterns, hidden []string) ([]evidence.File, *evidence.Waste, []evidence.Problem) {
+	fs := &fileSystem{globs: newGlobs(patterns), hidden: newGlobs(hidden), class: newClassifier(), inside: map[insideKey]*found{}}
 	listings := make([][]byte, len(records))
 	for i, r := range records {
 		listings[i] = r.Listing
 		fs.layers = append(fs.layers, evidence.Layer{Digest: r.Blob.Digest, DiffID: r.Blob.DiffID})
 	}
-	if err := fs.linked(listings); err != nil {
+	if err := fs.survey(listings); err != nil {
 		return nil, nil, []evidence.Problem{listingProblem(err)}
 	}
 	if err := walkListings(listings, fs.visit); err != nil {
@@ -76,46 +80,6 @@ func filesOf(records []*record, patterns []string) ([]evidence.File, *evidence.W
 
 func listingProblem(err error) evidence.Problem {
 	return evidence.Problem{Area: evidence.AreaScan, What: "files", Message: err.Error(), Hint: "run again with --no-layer-cache"}
-}
-
-// linked finds what hard links of other layers link to.
-func (fs *fileSystem) linked(listings [][]byte) error {
-	for _, b := range listings {
-		d := decoder{data: b}
-		for d.next() {
-			if d.kind == kindFarLink {
-				if fs.far == nil {
-					fs.far = map[string][]layerEntry{}
-				}
-				fs.far[string(d.target)] = nil
-			}
-		}
-		if d.err != nil {
-			return d.err
-		}
-	}
-	if fs.far == nil {
-		return nil
-	}
-	return walkListings(listings, func(path []byte, versions []layerEntry) {
-		if _, ok := fs.far[string(path)]; ok {
-			fs.far[string(path)] = slices.Clone(versions)
-		}
-	})
-}
-
-// resolve gives a hard link the privileges of what it links to in a lower layer.
-func (fs *fileSystem) resolve(v *layerEntry) {
-	if v.kind != kindFarLink {
-		return
-	}
-	var to layerEntry
-	for _, o := range fs.far[string(v.target)] {
-		if o.layer < v.layer && isContent(o.kind) {
-			to = o
-		}
-	}
-	v.mode, v.caps = v.mode|to.mode, v.caps|to.caps
 }
 
 func (fs *fileSystem) visit(path []byte, versions []layerEntry) {
@@ -140,11 +104,11 @@ func (fs *fileSystem) visit(path []byte, versions []layerEntry) {
 // content looks at one version of something that is no directory.
 func (fs *fileSystem) content(name string, path []byte, v layerEntry, versions []layerEntry) {
 	end, _ := fs.tree.end(v, versions)
-	classes := fs.class.classes(name, v)
+	classes := fs.classes(name, v)
 	privileged := v.kind != kindSymlink && (v.mode&(evidence.ModeSetuid|evidence.ModeSetgid) != 0 || v.caps != 0)
 	switch {
 	case len(classes) > 0, privileged, v.kind == kindCharacter, v.kind == kindBlock, fs.openToAll(v, end),
-		end != present && v.size >= evidence.LargeFile, fs.globs.match(path):
+		end != present && v.size >= evidence.LargeFile, v.kind == kindSymlink && fs.isLink(name), fs.asked(path, false, end != present):
 		fs.list(name, v, end, classes)
 	}
 	fs.inClassDir(v, end)
@@ -202,8 +166,7 @@ func (fs *fileSystem) sameDirectory(path []byte, group []layerEntry, end int) (w
 		}
 	}
 	writable = end == present && v.mode&evidence.ModeWorldWritable != 0 && v.mode&evidence.ModeSticky == 0
-	asked := fs.globs.match(path)
-	if writable && !fs.belowWritable() || asked {
+	if writable && !fs.belowWritable() || fs.asked(path, true, end != present) {
 		fs.list(string(path), v, end, nil)
 	}
 	name := string(path)
@@ -219,7 +182,7 @@ func (fs *fileSystem) sameDirectory(path []byte, group []layerEntry, end int) (w
 func (fs *fileSystem) leaveClassDirs(path []byte) {
 	for n := len(fs.classDirs) - 1; n >= 0; n-- {
 		dir := fs.classDirs[n].path
-		if len(path) > len(dir) && string(path[:len(dir)]) == dir && path[len(dir)] == '/' {
+		if isBelow(string(path), dir) {
 			return
 		}
 		fs.classDirs = fs.classDirs[:n]

@@ -73,7 +73,7 @@ func TestFilesOfInterest(t *testing.T) {
 	big := strings.Repeat("x", evidence.LargeFile)
 	cases := map[string]struct {
 		layers [][]entry
-		paths  []string
+		paths  []string // those that begin with "hidden:" are asked for where they are hidden
 		want   []string
 	}{
 		"privileges": {[][]entry{{
@@ -116,7 +116,7 @@ func TestFilesOfInterest(t *testing.T) {
 			{plain("c/su", 0o4755, ""), plain("d/su", 0o4755, "")},
 		}, nil, []string{
 			"a/su file 4755 +0 -1", "b/su file 4755 +0 -1", "c/su file 4755 +0 -1", "c/su file 4755 +2", "d/su file 4755 +0 -1", "d/su file 4755 +2",
-			"e/su file 4755 +0 -1",
+			"e symlink 0777 +1", "e/su file 4755 +0 -1",
 		}},
 		"a whiteout leaves what its own layer brings": {[][]entry{
 			{plain("a/su", 0o4755, "")}, {plain("a/su", 0o4711, ""), deletes("a/su"), entry{name: "a/" + whiteoutOpaque}},
@@ -130,6 +130,16 @@ func TestFilesOfInterest(t *testing.T) {
 		"patterns": {[][]entry{{plain("etc/a.pem", 0o644, ""), plain("a.pem", 0o644, ""), plain("opt/x/y", 0o644, ""), plain("srv/z", 0o644, "")}, {deletes("a.pem")}},
 			[]string{"/**/*.pem", "opt/x", "/srv/{y,z}", "["},
 			[]string{"a.pem file 0644 +0 -1", "etc/a.pem file 0644 +0", "opt/x directory 0000 +0", "srv/z file 0644 +0"}},
+		"hidden patterns": {[][]entry{{plain("a/b", 0o644, ""), plain("a/c", 0o644, ""), plain("d", 0o644, ""), dir("e", 0o755)}, {deletes("a/b"), plain("d", 0o644, ""), deletes("e")}},
+			[]string{"hidden:/**", "hidden:e"}, []string{"a/b file 0644 +0 -1", "d file 0644 +0 -1", "e directory 0755 +0 -1"}},
+		"what is in a directory": {[][]entry{{plain("a/b/c", 0o644, ""), dir("a/d", 0o755)}}, []string{"/a/**"}, []string{"a/b/c file 0644 +0"}},
+		"links to directories": {[][]entry{
+			{symlink("bin", "usr/bin"), symlink("sbin", "/opt/tools"), plain("usr/bin/curl", 0o755, ""), plain("opt/tools/bash", 0o755, "")},
+			{symlink("opt/a", "../srv"), plain("opt/a/key", 0o600, ""), symlink("opt/b", "nowhere")},
+		}, []string{"/bin/curl", "/srv/key"}, []string{
+			"bin symlink 0777 +0", "opt/a symlink 0777 +1", "opt/a/key file 0600 +1", "opt/tools/bash file 0755 +0 shell", "sbin symlink 0777 +0",
+			"usr/bin/curl file 0755 +0",
+		}},
 		"classes": {[][]entry{{
 			plain("bin/busybox", 0o755, ""), symlink("bin/sh", "busybox"), plain("bin/bash", 0o644, ""), plain("sbin/apk", 0o755, ""),
 			plain("usr/bin/x86_64-linux-gnu-gcc-12", 0o755, ""), plain("usr/bin/pip3.11", 0o755, ""), plain("usr/share/bash", 0o755, ""),
@@ -155,7 +165,13 @@ func TestFilesOfInterest(t *testing.T) {
 				layers = append(layers, tarOf(t, append(l, entry{name: fmt.Sprintf("layer-%d", i)})...))
 			}
 			img := imageOf(layers...)
-			img.Paths = c.paths
+			for _, p := range c.paths {
+				if h, ok := strings.CutPrefix(p, "hidden:"); ok {
+					img.HiddenPaths = append(img.HiddenPaths, h)
+				} else {
+					img.Paths = append(img.Paths, p)
+				}
+			}
 			inv := analyze(t, s, img)
 			var got []string
 			for _, f := range inv.Files {
@@ -276,7 +292,7 @@ func FuzzListing(f *testing.F) {
 	f.Add([]byte{0, 1, 'a', 4, 0}, c.encode())
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		records := []*record{{Listing: a}, {Listing: b}}
-		_, waste, problems := filesOf(records, []string{"**/a"})
+		_, waste, problems := filesOf(records, []string{"**/a"}, []string{"/**"})
 		if bad := checkListing(a) != nil || checkListing(b) != nil; bad != (len(problems) > 0 && problems[0].Area == evidence.AreaScan) {
 			t.Fatalf("damaged: %t, problems: %v", bad, problems)
 		}
@@ -328,7 +344,7 @@ func BenchmarkListing(b *testing.B) {
 	b.Run("derive", func(b *testing.B) {
 		b.ReportMetric(float64(len(listing)), "bytes")
 		for range b.N {
-			filesOf([]*record{{Listing: listing}, {}}, []string{"/etc/**/*.key", "**/*.pem", "/app/.env"})
+			filesOf([]*record{{Listing: listing}, {}}, []string{"/etc/**/*.key", "**/*.pem", "/app/.env"}, nil)
 		}
 	})
 }

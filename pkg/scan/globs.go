@@ -13,13 +13,18 @@ import (
 // beginning and end, without matching.
 type globs []glob
 
-type glob struct{ pattern, prefix, suffix string }
+type glob struct {
+	pattern, prefix, suffix string
+	// content is set for "x/**": what is in x, not the directories.
+	content bool
+}
 
 func newGlobs(patterns []string) globs {
 	var gs globs
 	for _, p := range patterns {
 		const meta = `*?[]{}\`
 		g := glob{pattern: strings.TrimPrefix(p, "/")}
+		g.content = g.pattern == "**" || strings.HasSuffix(g.pattern, "/**")
 		g.prefix, g.suffix = g.pattern, g.pattern
 		if i := strings.IndexAny(g.pattern, meta); i >= 0 {
 			// A slash beside "**" may stand for nothing.
@@ -31,9 +36,9 @@ func newGlobs(patterns []string) globs {
 	return gs
 }
 
-func (gs globs) match(path []byte) bool {
+func (gs globs) match(path []byte, directory bool) bool {
 	for _, g := range gs {
-		if !bytes.HasPrefix(path, []byte(g.prefix)) || !bytes.HasSuffix(path, []byte(g.suffix)) {
+		if directory && g.content || !bytes.HasPrefix(path, []byte(g.prefix)) || !bytes.HasSuffix(path, []byte(g.suffix)) {
 			continue
 		}
 		if ok, err := doublestar.Match(g.pattern, string(path)); ok && err == nil {

@@ -65,8 +65,9 @@ type Image struct {
 	Config *v1.ConfigFile
 	// Layers are base first, one for each of Config.RootFS.DiffIDs.
 	Layers []Layer
-	// Paths are the globs (doublestar) of the files that the caller asks for.
-	Paths []string
+	// Paths are the globs (doublestar) of the files that the caller asks for, and
+	// HiddenPaths of those that it asks for if a later layer deletes or replaces them.
+	Paths, HiddenPaths []string
 }
 
 // Layer is one layer of an Image.

@@ -120,6 +120,9 @@ func (s *subject) approved(r policy.BaseRule, b evidence.Base, j *judgement) {
 	case onTag:
 		j.violations = append(j.violations, Violation{ID: "images", Fix: "build on what the tag is now, or approve the repository without a tag, or the digest",
 			Message: fmt.Sprintf("the base is %s@%s, which is not what that tag is now, so it is not shown to be approved", b.Reference, b.Digest)})
+	case isLocal(b.Reference):
+		j.violations = append(j.violations, Violation{ID: "images", Fix: "name the base as its registry does, or approve it by digest",
+			Message: fmt.Sprintf("the base %s is not approved: what a local image is called proves nothing", b.Reference)})
 	default:
 		j.violations = append(j.violations, Violation{ID: "images", Fix: "build FROM one of: " + strings.Join(r.Images, ", "),
 			Message: fmt.Sprintf("the base %s is not approved", b.Reference)})
@@ -148,10 +151,14 @@ func (s *subject) age(r policy.BaseRule, b evidence.Base, j *judgement) {
 
 // span is a duration in days, or hours where it is short.
 func span(d time.Duration) string {
-	if h := int(d / time.Hour); h < 72 {
-		return count(h, "hour")
+	n, unit := int(d/time.Hour), "hour"
+	if n >= 72 {
+		n, unit = n/24, "day"
 	}
-	return count(int(d/(24*time.Hour)), "day")
+	if n != 1 {
+		unit += "s"
+	}
+	return fmt.Sprintf("%d %s", n, unit)
 }
 
 func (s *subject) current(r policy.BaseRule, b evidence.Base, j *judgement) {
@@ -169,6 +176,13 @@ func (s *subject) current(r policy.BaseRule, b evidence.Base, j *judgement) {
 	default:
 		j.undecided = fmt.Sprintf("could not check what %s is now", b.Reference)
 	}
+}
+
+// isLocal tells what --base read from a file or daemon from what a registry names.
+func isLocal(reference string) bool {
+	transport, _, _ := strings.Cut(reference, ":")
+	return archive(evidence.Source(transport)) || transport == string(evidence.SourceDockerDaemon) ||
+		strings.HasPrefix(reference, "/") || strings.HasPrefix(reference, ".")
 }
 
 func hasTag(reference string) bool {

@@ -101,7 +101,7 @@ func (s *subject) configParts(r policy.ConfigRule) []func(*evidence.Config) part
 func (s *subject) configUser(numericOnly bool, j *judgement) {
 	j.examined++
 	u := s.evidence.Image.User
-	line := s.configLine("USER", "")
+	line := s.lineOf("USER", "")
 	violated := func(message string) {
 		j.violations = append(j.violations, Violation{ID: "user", Message: message, Line: line, Fix: userFix})
 	}
@@ -144,22 +144,6 @@ func (s *subject) user(u evidence.User, j *judgement, violated func(string)) {
 	default:
 		j.met = fmt.Sprintf("USER %s is uid %d, gid %d", u.Configured, *u.UID, *u.GID)
 	}
-}
-
-// configLine is the last line of the Dockerfile's last stage with the instruction
-// and the word in it; 0 where there is none.
-func (s *subject) configLine(keyword, word string) int {
-	d := s.evidence.Dockerfile
-	if d == nil || len(d.Stages) == 0 {
-		return 0
-	}
-	line := 0
-	for _, i := range d.Stages[len(d.Stages)-1].Instructions {
-		if i.Keyword == keyword && strings.Contains(i.Arguments, word) {
-			line = i.Line
-		}
-	}
-	return line
 }
 
 // configKnown tells a configuration without USER from one that nobody has read:

@@ -28,7 +28,7 @@ func (s *subject) ports(r policy.PortRule, c *evidence.Config) part {
 		}
 		number, _, _ := strings.Cut(e.Raw, "/")
 		p.violations = append(p.violations, Violation{
-			ID: e.Raw, Message: fmt.Sprintf("exposes port %s, %s", e.Raw, why), Line: s.configLine("EXPOSE", number),
+			ID: e.Raw, Message: fmt.Sprintf("exposes port %s, %s", e.Raw, why), Line: s.lineOf("EXPOSE", number),
 			Fix: "let the service listen on an allowed port, and EXPOSE that one; an EXPOSE of the base image cannot be undone but by another base",
 		})
 	}
@@ -80,10 +80,10 @@ func (s *subject) execForm(c *evidence.Config) part {
 	}{{"ENTRYPOINT", c.Entrypoint}, {"CMD", c.Cmd}} {
 		switch {
 		case len(k.words) > 0 && strings.Contains(k.words[0], evidence.Masked):
-			p.violations = append(p.violations, Violation{ID: k.keyword, Message: k.keyword + " looks like a credential and is masked, so that its form is not known", Line: s.configLine(k.keyword, "")})
+			p.violations = append(p.violations, Violation{ID: k.keyword, Message: k.keyword + " looks like a credential and is masked, so that its form is not known", Line: s.lineOf(k.keyword, "")})
 		case shellForm(k.words):
 			p.violations = append(p.violations, Violation{
-				ID: k.keyword, Message: fmt.Sprintf("%s is wrapped in a shell: %s", k.keyword, shortText(strings.Join(k.words, " "))), Line: s.configLine(k.keyword, ""),
+				ID: k.keyword, Message: fmt.Sprintf("%s is wrapped in a shell: %s", k.keyword, shortText(strings.Join(k.words, " "))), Line: s.lineOf(k.keyword, ""),
 				Fix: fmt.Sprintf("write %s as a JSON list of the program and its arguments, without the shell", k.keyword),
 			})
 		}
@@ -137,9 +137,9 @@ func (s *subject) healthcheck(want policy.Presence, c *evidence.Config) part {
 		if disabled {
 			m = "HEALTHCHECK NONE disables the health check"
 		}
-		p.violations = []Violation{{ID: "healthcheck", Message: m, Line: s.configLine("HEALTHCHECK", ""), Fix: `add to the Dockerfile, as in: HEALTHCHECK CMD ["/app", "-health"] (the OCI format drops it: build in Docker's)`}}
+		p.violations = []Violation{{ID: "healthcheck", Message: m, Line: s.lineOf("HEALTHCHECK", ""), Fix: `add to the Dockerfile, as in: HEALTHCHECK CMD ["/app", "-health"] (podman and buildah keep it with --format docker only)`}}
 	case want == policy.Forbidden && has:
-		p.violations = []Violation{{ID: "healthcheck", Message: "the image has a HEALTHCHECK", Line: s.configLine("HEALTHCHECK", ""), Fix: "remove HEALTHCHECK, or set HEALTHCHECK NONE where the base image brings it"}}
+		p.violations = []Violation{{ID: "healthcheck", Message: "the image has a HEALTHCHECK", Line: s.lineOf("HEALTHCHECK", ""), Fix: "remove HEALTHCHECK, or set HEALTHCHECK NONE where the base image brings it"}}
 	case want != policy.Required && want != policy.Forbidden:
 		p.undecided = noDemand
 	}
@@ -170,7 +170,7 @@ func (s *subject) volumes(r policy.VolumeRule, c *evidence.Config) part {
 		}
 		if why != "" {
 			p.violations = append(p.violations, Violation{
-				ID: v, Message: fmt.Sprintf("declares the volume %s, %s", v, why), Line: s.configLine("VOLUME", v),
+				ID: v, Message: fmt.Sprintf("declares the volume %s, %s", v, why), Line: s.lineOf("VOLUME", v),
 				Fix: "remove the VOLUME from the Dockerfile; one of the base image goes only with another base",
 			})
 		}
@@ -182,8 +182,8 @@ func (s *subject) onBuild(c *evidence.Config) part {
 	p := part{examined: len(c.OnBuild), met: "no triggers"}
 	for i, t := range c.OnBuild {
 		p.violations = append(p.violations, Violation{
-			ID: fmt.Sprintf("onbuild %d", i+1), Message: "sets a trigger for builds on this image: ONBUILD " + shortText(t),
-			Line: s.configLine("ONBUILD", ""), Fix: "remove ONBUILD from the Dockerfile",
+			ID: fmt.Sprintf("onbuild:%d", i+1), Message: "sets a trigger for builds on this image: ONBUILD " + shortText(t),
+			Line: s.lineOf("ONBUILD", ""), Fix: "remove ONBUILD from the Dockerfile",
 		})
 	}
 	return p

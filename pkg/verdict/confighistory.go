@@ -24,10 +24,10 @@ func (s *subject) envSecrets(c *evidence.Config) part {
 	if !s.evidence.Coverage.SecretScan {
 		p.undecided = "the image was not searched for secrets"
 	}
-	seen, rules := map[string]bool{}, map[string]bool{}
+	seen, listed := map[string]bool{}, map[string]bool{}
 	for _, k := range c.Credentials {
-		rules[k.Rule] = true
-		place := strings.TrimSpace(k.Place + " " + k.Name)
+		listed[k.Rule], listed[k.Hash] = true, true
+		place := strings.TrimSuffix(k.Place+":"+k.Name, ":")
 		if seen[place] {
 			continue
 		}
@@ -38,7 +38,7 @@ func (s *subject) envSecrets(c *evidence.Config) part {
 		})
 	}
 	for _, f := range s.findings(evidence.KindSecret, secretKey) {
-		if f.Path == configPath && !rules[f.ID] {
+		if f.Path == configPath && !listed[f.ID] && (f.Hash == "" || !listed[f.Hash]) {
 			p.violations = append(p.violations, Violation{Message: secretMessage(f), Finding: &f, Fix: secretFix})
 		}
 	}
@@ -69,7 +69,7 @@ func ruleWords(rule string) string {
 
 func (s *subject) credentialLine(k evidence.Credential) int {
 	if keyword := map[string]string{"env": "ENV", "label": "LABEL"}[k.Place]; keyword != "" {
-		return s.configLine(keyword, k.Name)
+		return s.lineOf(keyword, k.Name)
 	}
 	return 0
 }
@@ -132,7 +132,7 @@ func (s *subject) history(r policy.HistoryRule, c *evidence.Config) part {
 		}
 		if message != "" {
 			p.violations = append(p.violations, Violation{
-				ID: fmt.Sprintf("step %d", i+1), Message: message, Layer: s.historyLayer(c, i), Line: s.stepLine(texts[1]),
+				ID: fmt.Sprintf("step:%d", i+1), Message: message, Layer: s.historyLayer(c, i), Line: s.stepLine(h, texts[1]),
 				Fix: "change this step of the Dockerfile; one of the base image goes only with another base",
 			})
 		}
@@ -192,17 +192,11 @@ func hides(step string) bool {
 	return strings.Contains(stepForms().value.ReplaceAllString(step, ""), evidence.Masked)
 }
 
-// stepLine is the line of the Dockerfile's last stage that has the step's command.
-func (s *subject) stepLine(step string) int {
+// stepLine is the line of a step that made no layer; others have it from their layer.
+func (s *subject) stepLine(h evidence.HistoryEntry, step string) int {
 	keyword, rest, _ := strings.Cut(step, " ")
-	if rest == "" || s.evidence.Dockerfile == nil || len(s.evidence.Dockerfile.Stages) == 0 {
+	if !h.EmptyLayer || rest == "" {
 		return 0
 	}
-	stages := s.evidence.Dockerfile.Stages
-	for _, i := range stages[len(stages)-1].Instructions {
-		if i.Keyword == keyword && strings.Join(strings.Fields(i.Arguments), " ") == rest {
-			return i.Line
-		}
-	}
-	return 0
+	return s.lineOf(keyword, rest)
 }

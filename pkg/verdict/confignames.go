@@ -55,7 +55,7 @@ func (s *subject) names(r policy.NameRule, n named) part {
 		return p
 	}
 	add := func(name, message, fix string) {
-		p.violations = append(p.violations, Violation{ID: name, Message: message, Line: s.configLine(n.keyword, name), Fix: fix})
+		p.violations = append(p.violations, Violation{ID: name, Message: message, Line: s.lineOf(n.keyword, name), Fix: fix})
 	}
 	wanted := slices.Clone(r.Required)
 	wanted = slices.AppendSeq(wanted, maps.Keys(r.Values))

@@ -28,7 +28,7 @@ func (s *subject) files(r policy.FileRule) judgement {
 	if glob, ok := brokenGlob(r); ok {
 		j.undecided = fmt.Sprintf("%q is not a pattern", glob)
 	}
-	f := fileJudge{rule: r, seen: map[[2]string]bool{}, present: map[string]bool{}}
+	f := fileJudge{rule: r, seen: map[[2]string]bool{}, present: map[string]bool{}, links: newLinks(s.evidence.Files)}
 	for _, file := range s.evidence.Files {
 		if file.RemovedBy == nil {
 			f.present[file.Path] = true
@@ -85,6 +85,7 @@ type fileJudge struct {
 	seen map[[2]string]bool
 	// present are the paths that are there at run time.
 	present map[string]bool
+	links   links
 }
 
 func (f *fileJudge) add(file evidence.File, id, message, fix string) {
@@ -107,7 +108,10 @@ func rooted(path string) string {
 
 func (f *fileJudge) privileges(file evidence.File) {
 	shown := rooted(file.Path)
-	accepts := func(r *policy.NoneBut) bool { return r == nil || acceptedFile(r.Except, file.Path) }
+	names := f.links.names(file.Path, true)
+	accepts := func(r *policy.NoneBut) bool {
+		return r == nil || slices.ContainsFunc(names, func(n string) bool { return acceptedFile(r.Except, n) })
+	}
 	program := file.Kind == evidence.FileRegular || file.Kind == evidence.FileHardlink
 	if program && file.Mode&evidence.ModeSetuid != 0 && !accepts(f.rule.Setuid) {
 		f.add(file, "setuid", fmt.Sprintf("has the setuid bit (mode %s, owner %d)", file.Mode, file.UID), "RUN chmod u-s "+shown+", where the file is made; or name it under setuid in the policy")
@@ -134,11 +138,11 @@ func (f *fileJudge) privileges(file evidence.File) {
 
 // strangers are files that the image may not hold.
 func (f *fileJudge) strangers(file evidence.File) {
-	if acceptedFile(f.rule.Except, file.Path) {
+	if slices.ContainsFunc(f.links.names(file.Path, true), func(n string) bool { return acceptedFile(f.rule.Except, n) }) {
 		return
 	}
 	where, fix := f.where(file)
-	if glob, ok := matchFile(f.rule.Paths, file); ok {
+	if glob, ok := f.match(f.rule.Paths, file); ok {
 		message := "is forbidden"
 		if strings.TrimPrefix(glob, "/") != file.Path {
 			message += fmt.Sprintf(" by %q", glob)
@@ -155,7 +159,7 @@ func (f *fileJudge) strangers(file evidence.File) {
 // hidden are files that a later layer deletes or replaces.
 func (f *fileJudge) hidden(file evidence.File) {
 	where, fix := f.where(file)
-	if glob, ok := matchFile(f.rule.Hidden, file); ok {
+	if glob, ok := f.match(f.rule.Hidden, file); ok {
 		f.add(file, "hidden", fmt.Sprintf("matches %q", glob)+where, fix)
 	}
 	large := f.rule.MaxHiddenSize != nil && file.Size > *f.rule.MaxHiddenSize
@@ -211,17 +215,20 @@ func className(c evidence.FileClass) string {
 	}
 }
 
-// matchFile returns the first glob that matches. "x/**" is what is in x, not the
-// directory itself, which may well be empty.
-func matchFile(globs []string, file evidence.File) (string, bool) {
+// match returns the first glob that matches a name of the file. "x/**" is what is in
+// x, without the directories, which may well be empty.
+func (f *fileJudge) match(globs []string, file evidence.File) (string, bool) {
+	if len(globs) == 0 {
+		return "", false
+	}
+	names := f.links.names(file.Path, false)
 	for _, g := range globs {
-		if !matchPath(g, file.Path) {
+		if content := g == "**" || strings.HasSuffix(g, "/**"); content && file.Kind == evidence.FileDirectory {
 			continue
 		}
-		if dir, ok := strings.CutSuffix(g, "/**"); ok && file.Kind == evidence.FileDirectory && matchPath(dir, file.Path) {
-			continue
+		if slices.ContainsFunc(names, func(n string) bool { return matchPath(g, n) }) {
+			return g, true
 		}
-		return g, true
 	}
 	return "", false
 }

@@ -202,7 +202,7 @@ func (l *layerJudge) growth(limit policy.Share) {
 	said := fmt.Sprintf("%s, %s (%s) more than the %s", policy.Bytes(now), policy.Bytes(grown), percentage(grown, before), than)
 	l.met = append(l.met, said)
 	if !within(grown, before, limit) {
-		l.violation("max-growth", fmt.Sprintf("%s; at most %s allowed", said, limit), "look at what the new layers bring: max-growth is exceeded since the baseline")
+		l.violation("max-growth", fmt.Sprintf("%s; at most %s allowed", said, limit), "find what came in since "+cmp.Or(b.Reference, "the baseline")+", and leave it out")
 	}
 }
 

@@ -109,6 +109,11 @@ func (s *subject) waive(o Outcome, level int, v Violation) (Waived, bool) {
 			e.denied++
 			e.refuse(fmt.Sprintf("the rule %s is enforced, and only its own document can waive it", o.Rule))
 			continue
+		case s.policy.EnforcedLevel(level) && len(e.Images) > 0 && archive(s.evidence.Subject.Source) && s.evidence.Subject.Destination == "":
+			// An archive could name itself after an image with the widest waivers.
+			e.denied++
+			e.refuse("only the archive itself says what the image is called; give --destination REF, the name that it is pushed to")
+			continue
 		case o.Group == string(policy.GroupBase) && v.ID == FactLineage:
 			e.denied++
 			e.refuse("the lineage of the base image cannot be waived")

@@ -114,6 +114,27 @@ func TestWaiverForEveryName(t *testing.T) {
 	}
 }
 
+// An archive says itself what it is called: that is no ground for an enforced waiver.
+func TestEnforcedWaiverOfAnArchive(t *testing.T) {
+	ev := with(func(ev *evidence.Evidence) {
+		ev.Image.User, ev.Subject.Source, ev.Subject.Tags = evidence.User{}, evidence.SourceDockerArchive, []string{"registry.example.com/app:1.2"}
+	})
+	p := rules(nonRoot)
+	p.Documents = []policy.DocumentRef{{Enforced: true}}
+	p.Waivers = []policy.Waiver{{ID: "w", Rule: "runtime", Until: today, Images: []string{"registry.example.com/app"}}}
+	if v := decide(p, ev); v.Status != verdict.Failed || v.Waivers[0].Use != verdict.WaiverRefused {
+		t.Errorf("without a destination: %s %+v", v.Status, v.Waivers)
+	}
+	ev.Subject.Destination = "registry.example.com/app:1.2"
+	if v := decide(p, ev); v.Status != verdict.Passed {
+		t.Errorf("with a destination: %s %+v", v.Status, v.Waivers)
+	}
+	ev.Subject.Destination, p.Documents[0].Enforced = "", false
+	if v := decide(p, ev); v.Status != verdict.Passed {
+		t.Errorf("own policy: %s %+v", v.Status, v.Waivers)
+	}
+}
+
 func TestOriginAndFactsOfViolations(t *testing.T) {
 	base := verdict.Violation{ID: "22/tcp", Path: "etc/x", Origin: verdict.OriginBase, Package: &evidence.Package{Name: "sh"}}
 	for _, tt := range []struct {

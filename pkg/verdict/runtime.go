@@ -28,7 +28,7 @@ func (s *subject) runtime(r policy.RuntimeRule) judgement {
 		switch {
 		case !known:
 			j.undecided = unknownConfig
-		case s.evidence.Files == nil && s.evidence.Waste == nil:
+		case !s.layersRead():
 			j.undecided = "the image's files were not looked at"
 		}
 		if len(j.gaps.rules) == 0 {
@@ -77,7 +77,7 @@ func (s *subject) capabilities(allowed []string, profile Profile) part {
 		default:
 			continue
 		}
-		p.violations = append(p.violations, Violation{ID: e.Raw, Message: message, Line: s.configLine("EXPOSE", number), Fix: "let the service listen on a port from 1024 up"})
+		p.violations = append(p.violations, Violation{ID: e.Raw, Message: message, Line: s.lineOf("EXPOSE", number), Fix: "let the service listen on a port from 1024 up"})
 	}
 	for _, f := range s.evidence.Files {
 		p.examined++
