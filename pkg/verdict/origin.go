@@ -3,6 +3,8 @@
 package verdict
 
 import (
+	"slices"
+
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
@@ -12,16 +14,21 @@ import (
 func (s *subject) judgeBase() {
 	s.baseRules = map[int]Outcome{}
 	approved, met := false, true
+	// What is enforced goes by the base rules that are enforced, those included which only
+	// warn yet: else a repository could approve its own image as the base until that day.
+	onlyEnforced := slices.ContainsFunc(s.policy.Rules, func(r policy.Rule) bool {
+		return s.policy.EnforcedLevel(r.Level) && asksForOrigin(r)
+	})
 	for i, r := range s.policy.Rules {
 		if r.Base == nil {
 			continue
 		}
 		o := s.decide(r)
 		s.baseRules[i] = o
-		if o.Action != policy.ActionFail {
+		if o.Action != policy.ActionFail && !(onlyEnforced && o.Enforced && r.Action == policy.ActionFail) {
 			continue
 		}
-		approved = approved || len(r.Base.Images) > 0
+		approved = approved || len(r.Base.Images) > 0 && (o.Enforced || !onlyEnforced)
 		// Below an enforced rule a waived violation is still the base's.
 		met = met && o.Result == Pass && !(o.Enforced && len(o.Waived) > 0)
 	}
@@ -29,6 +36,10 @@ func (s *subject) judgeBase() {
 	s.baseMet = approved && met && b != nil && b.Lineage == evidence.LineageProven &&
 		b.Layers > 0 && b.Layers <= len(s.evidence.Layers)
 	s.layerFacts = map[evidence.Layer]layerFact{}
+}
+
+func asksForOrigin(r policy.Rule) bool {
+	return r.Vulnerabilities != nil && r.Vulnerabilities.Origin != "" || r.Licences != nil && r.Licences.Origin != ""
 }
 
 // layerFact is what is known of a layer: there are few layers and many findings.
