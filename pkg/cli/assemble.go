@@ -52,6 +52,7 @@ func (a *app) assemble(f *checkFlags, runDir string, p *progress) (*gate.Gate, e
 	}
 	return &gate.Gate{
 		Images:       opener{images},
+		Bases:        opener{images},
 		Scanner:      &scanAdapter{scanner},
 		OpenDatabase: func(ctx context.Context) (*gate.OpenedDatabase, error) { return openDatabase(ctx, db) },
 		Progress:     p.phase,
@@ -59,11 +60,15 @@ func (a *app) assemble(f *checkFlags, runDir string, p *progress) (*gate.Gate, e
 }
 
 func (a *app) imageOptions(f *checkFlags, runDir string) (image.Options, error) {
-	o := image.Options{InsecureRegistries: f.network.insecure, Getenv: a.env.Get, TempDir: runDir}
-	if f.network.caFile == "" {
+	return a.registryOptions(f.network, runDir)
+}
+
+func (a *app) registryOptions(f networkFlags, runDir string) (image.Options, error) {
+	o := image.Options{InsecureRegistries: f.insecure, Getenv: a.env.Get, TempDir: runDir}
+	if f.caFile == "" {
 		return o, nil
 	}
-	pem, err := os.ReadFile(f.network.caFile)
+	pem, err := os.ReadFile(f.caFile)
 	if err != nil {
 		return o, fmt.Errorf("--ca-file: %w", err)
 	}
@@ -71,7 +76,7 @@ func (a *app) imageOptions(f *checkFlags, runDir string) (image.Options, error) 
 		o.CAs = x509.NewCertPool()
 	}
 	if !o.CAs.AppendCertsFromPEM(pem) {
-		return o, &hinted{fmt.Errorf("--ca-file %s holds no certificate", f.network.caFile), "it must be in PEM form"}
+		return o, &hinted{fmt.Errorf("--ca-file %s holds no certificate", f.caFile), "it must be in PEM form"}
 	}
 	return o, nil
 }
@@ -122,6 +127,7 @@ type scanAdapter struct{ scanner *scan.Scanner }
 
 func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Database, ask gate.ScanRequest) (*evidence.Evidence, error) {
 	e := &evidence.Evidence{Image: imageFacts(img)}
+	e.Problems = configFacts(e, img, nil)
 	in := scan.Image{Name: img.Subject.Reference, Config: img.Config, Paths: ask.Paths, HiddenPaths: ask.HiddenPaths}
 	for _, l := range img.Layers {
 		in.Layers = append(in.Layers, toScanLayer(img, l))
@@ -145,6 +151,7 @@ func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Datab
 	e.Image.User, e.Layers, e.Problems = inv.User, inv.Layers, inv.Problems
 	e.Files, e.Waste = inv.Files, inv.Waste
 	e.Coverage.Unreadable = inv.Unreadable
+	e.Problems = append(e.Problems, configFacts(e, img, inv)...)
 
 	opened, err := db.Wait(ctx)
 	if err != nil {
@@ -161,6 +168,7 @@ func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Datab
 		return e, err
 	}
 	e.Packages, e.Findings, e.Coverage = m.Packages, m.Findings, m.Coverage
+	hashConfigSecrets(e.Findings, img, inv)
 	e.Problems = append(e.Problems, m.Problems...)
 	return e, nil
 }

@@ -30,12 +30,14 @@ type checkFlags struct {
 	reportOnly    bool
 	effectiveTime string
 	allowPast     bool
+	forecast      string
 	firstSeen     string
 	timeout       time.Duration
 	cacheDir      string
 	noCache       bool
 	database      databaseFlags
 	network       networkFlags
+	base          baseFlags
 }
 
 type databaseFlags struct {
@@ -73,16 +75,18 @@ oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon'
 	}
 	fl := cmd.Flags()
 	f.policy.register(fl)
+	f.base.register(fl)
 	fl.StringArrayVar(&f.platforms, "platform", nil, "examine only this platform of an index (repeatable; never less than the policy requires)")
 	fl.StringVar(&f.destination, "destination", "", "the name that the image is pushed to: rules about references and per-image sections go by it")
 	fl.StringVar(&f.baseline, "baseline", "", "compare the size with this image, for rules with max-growth")
-	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, or first-seen (the updated copy of --first-seen), optionally =PATH (repeatable; default text)")
+	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, evidence (what was found, without a decision), runtime (the least privileges to run with), or first-seen (the updated copy of --first-seen), optionally =PATH (repeatable; default text)")
 	fl.StringVar(&f.firstSeen, "first-seen", "", "file with the days on which findings were first seen; it is only read, --output first-seen=FILE writes the updated copy")
 	fl.StringVar(&f.color, "color", "auto", "colour: auto, always or never")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on standard error")
 	fl.BoolVar(&f.reportOnly, "report-only", false, "exit 0 although rules failed; a run that could not decide still exits 3")
 	fl.StringVar(&f.effectiveTime, "effective-time", "", "decide as of this time: YYYY-MM-DD or RFC 3339 (default: now)")
 	fl.BoolVar(&f.allowPast, "allow-past", false, "allow an effective time in the past")
+	fl.StringVar(&f.forecast, "forecast", "", "say what will fail within this time although nobody touches the image: 14d, 2w (at most 366d)")
 	fl.DurationVar(&f.timeout, "timeout", 10*time.Minute, "time for the whole run, after which it cannot decide")
 	fl.StringVar(&f.cacheDir, "cache-dir", "", "cache directory (default: OCIGATE_CACHE_DIR, else ocigate in the user's cache directory)")
 	fl.BoolVar(&f.noCache, "no-layer-cache", false, "analyse every layer anew and keep nothing")
@@ -161,9 +165,16 @@ func (a *app) request(ctx context.Context, reference string, f *checkFlags) (gat
 	if req.EffectiveTime, req.EffectiveTimeGiven, err = effectiveTime(f.effectiveTime, now, f.allowPast); err != nil {
 		return req, err
 	}
+	if req.Forecast, err = forecastTime(f.forecast); err != nil {
+		return req, err
+	}
+	if err = f.base.fill(&req); err != nil {
+		return req, err
+	}
 	if req.FirstSeenFile, req.FirstSeen, err = readFirstSeen(f.firstSeen); err != nil {
 		return req, err
 	}
+	f.policy.network = f.network
 	req.Policy, err = a.loadPolicy(ctx, f.policy)
 	return req, err
 }
@@ -197,6 +208,9 @@ func (a *app) judge(ctx context.Context, req gate.Request, f *checkFlags, p *pro
 
 	g, err := a.assemble(f, runDir, p)
 	if err != nil {
+		return verdict.Verdict{}, err
+	}
+	if g.Custom, err = compileCustom(ctx, req.Policy); err != nil {
 		return verdict.Verdict{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)

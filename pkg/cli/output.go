@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -21,7 +23,9 @@ import (
 
 type renderer func(io.Writer, verdict.Verdict, report.Options) error
 
-var formats = map[string]renderer{"text": report.Text, "json": report.JSON, firstSeenFormat: unboundFirstSeen}
+var formats = map[string]renderer{
+	"text": report.Text, "json": report.JSON, "evidence": report.Evidence, "runtime": report.Runtime, firstSeenFormat: unboundFirstSeen,
+}
 
 // output is one --output: a format, and a path or standard output.
 type output struct {
@@ -41,7 +45,7 @@ func parseOutputs(flags []string) ([]output, error) {
 		format, path, hasPath := strings.Cut(f, "=")
 		render, ok := formats[format]
 		if !ok {
-			return nil, &hinted{fmt.Errorf("--output %q: no such format", f), "the formats are text, json and first-seen"}
+			return nil, &hinted{fmt.Errorf("--output %q: no such format", f), "the formats are " + strings.Join(slices.Sorted(maps.Keys(formats)), ", ")}
 		}
 		if hasPath && path == "" {
 			return nil, &hinted{fmt.Errorf("--output %q: the path is empty", f), "write --output " + format + "=PATH, or --output " + format + " for standard output"}

@@ -24,12 +24,18 @@ type policyFlags struct {
 	policy  string
 	enforce []string
 	digest  string
+	// network says how registries are reached, for policies in them.
+	network networkFlags
 }
 
 func (f *policyFlags) register(fl *pflag.FlagSet) {
-	fl.StringVarP(&f.policy, "policy", "p", "", "the policy: a file, or a shipped one such as ocigate:baseline")
-	fl.StringArrayVar(&f.enforce, "enforce", nil, "a policy that stands above --policy, which can only tighten it (repeatable; OCIGATE_ENFORCE adds more)")
+	f.registerPolicies(fl)
 	fl.StringVar(&f.digest, "policy-digest", "", "refuse to run unless the resolved policy has this digest (sha256:…)")
+}
+
+func (f *policyFlags) registerPolicies(fl *pflag.FlagSet) {
+	fl.StringVarP(&f.policy, "policy", "p", "", "the policy: a file, a shipped one such as ocigate:baseline, or oci://REPOSITORY@DIGEST")
+	fl.StringArrayVar(&f.enforce, "enforce", nil, "a policy that stands above --policy, which can only tighten it (repeatable; OCIGATE_ENFORCE adds more)")
 }
 
 // loadPolicy loads the policy that the flags and the environment name.
@@ -38,22 +44,34 @@ func (a *app) loadPolicy(ctx context.Context, f policyFlags) (*policy.Policy, er
 	if err != nil {
 		return nil, err
 	}
-	p, err := policy.Load(ctx, req, loader{})
+	p, err := a.resolvePolicy(ctx, req, f.network)
+	if err != nil {
+		return nil, err
+	}
+	// Both hold: neither takes away what the other demands.
+	for _, digest := range []string{f.digest, a.env.Get("OCIGATE_POLICY_DIGEST")} {
+		if digest != "" && digest != p.Digest {
+			return nil, &hinted{fmt.Errorf("the policy's digest is %s, not %s", p.Digest, digest),
+				"somebody changed the policy or a file that it names; `ocigate policy explain` shows what it resolves to"}
+		}
+	}
+	return p, nil
+}
+
+func (a *app) resolvePolicy(ctx context.Context, req policy.Request, f networkFlags) (*policy.Policy, error) {
+	p, err := policy.Load(ctx, req, a.loader(f))
 	var parse *policy.ParseError
 	switch {
 	case errors.As(err, &parse):
 		return nil, err
+	case err != nil && isUnavailable(err):
+		return nil, unavailable(fmt.Errorf("read %w", err))
 	case err != nil:
 		return nil, &hinted{fmt.Errorf("read %w", err),
-			"a policy is a path, or one that is shipped: " + shipped + strings.Join(policies.Names(), ", "+shipped)}
+			"a policy is a path, an artifact (oci://registry/repository@sha256:…), or one that is shipped: " + shipped + strings.Join(policies.Names(), ", "+shipped)}
 	}
-	digest := f.digest
-	if digest == "" {
-		digest = a.env.Get("OCIGATE_POLICY_DIGEST")
-	}
-	if digest != "" && digest != p.Digest {
-		return nil, &hinted{fmt.Errorf("the policy's digest is %s, not %s", p.Digest, digest),
-			"somebody changed the policy or a file that it names; `ocigate policy explain` shows what it resolves to"}
+	if _, err := compileCustom(ctx, p); err != nil {
+		return nil, err
 	}
 	return p, nil
 }
@@ -84,28 +102,15 @@ func (a *app) policyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "policy",
 		Short: "Work with policy files",
-		Args:  cobra.NoArgs,
+		Long: `A policy is one YAML file that says what an image must fulfil before it is pushed.
+init writes one to start with, lint shows every mistake in it, explain shows what it
+resolves to and where each value stands, and schema prints its JSON Schema for editors.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_ = cmd.Help() // to standard output; nothing to do if that fails
 			return &exitError{ExitUsage}
 		},
 	}
-	cmd.AddCommand(&cobra.Command{
-		Use:   "lint FILE...",
-		Short: "Check policy files and show every mistake with its line and column",
-		Args:  cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var errs []error
-			for _, file := range args {
-				p, err := a.loadPolicy(cmd.Context(), policyFlags{policy: file})
-				if err != nil {
-					errs = append(errs, err)
-					continue
-				}
-				fmt.Fprintf(a.streams.Out, "%s: policy %q, %d rules, %d waivers: no mistakes\n", file, p.Name, len(p.Rules), len(p.Waivers))
-			}
-			return errors.Join(errs...)
-		},
-	})
+	cmd.AddCommand(a.lintCommand(), a.schemaCommand(), a.policyExplainCommand(), a.policyTestCommand(), a.initCommand(), a.policyPushCommand(), a.policyPullCommand())
 	return cmd
 }

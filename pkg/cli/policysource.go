@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/ocigate/ocigate/pkg/policy"
+	"github.com/ocigate/ocigate/pkg/policyoci"
 	"github.com/ocigate/ocigate/policies"
 )
 
@@ -25,8 +26,11 @@ const (
 	shipped = "ocigate:"
 )
 
-// loader reads policies from files and from the binary.
-type loader struct{}
+// loader reads policies from files, from the binary and from registries.
+type loader struct {
+	// registries says how registries are reached; nil: with https, without credentials.
+	registries func() (policyoci.Options, error)
+}
 
 // Load reads a file anywhere for the caller, and beneath the naming document's
 // directory for a document.
@@ -34,6 +38,9 @@ func (l loader) Load(ctx context.Context, reference string, from *policy.Documen
 	if name, ok := strings.CutPrefix(reference, shipped); ok {
 		data, err := policies.Read(name)
 		return &policy.Document{Source: reference, Data: data}, err
+	}
+	if strings.HasPrefix(reference, policyoci.Scheme) {
+		return l.artifact(ctx, reference)
 	}
 	if from != nil {
 		if from.Open == nil {
@@ -44,7 +51,7 @@ func (l loader) Load(ctx context.Context, reference string, from *policy.Documen
 			return nil, err
 		}
 		dir := path.Dir(reference)
-		return &policy.Document{Source: path.Join(path.Dir(filepath.ToSlash(from.Source)), reference), Data: data,
+		return &policy.Document{Source: policy.Beside(filepath.ToSlash(from.Source), reference), Data: data,
 			Open: func(ctx context.Context, name string) ([]byte, error) { return from.Open(ctx, path.Join(dir, name)) }}, nil
 	}
 	data, err := readFile(func() (*os.File, error) { return os.Open(reference) }, maxPolicy)

@@ -48,6 +48,8 @@ const (
 type Base struct {
 	// Claims are all statements, strongest first. They may contradict each other.
 	Claims []BaseClaim `json:"claims"`
+	// Source is where the claim that was followed stands.
+	Source ClaimSource `json:"source,omitempty"`
 	// Reference is the full name of the claim that was followed
 	// ("docker.io/library/alpine:3.20"), Digest what it resolved to, for the
 	// subject's platform or as index.

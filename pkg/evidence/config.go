@@ -63,9 +63,11 @@ type HistoryEntry struct {
 
 // Credential is a place in the configuration that holds what looks like a credential.
 type Credential struct {
-	// Place is "env", "label", "history", "entrypoint", "cmd", "healthcheck" or "onbuild".
+	// Place is "env", "label", "annotation", "history", "entrypoint", "cmd",
+	// "healthcheck" or "onbuild".
 	Place string `json:"place"`
-	// Name is the variable's or label's name, or the step of the history ("3").
+	// Name is the variable's, label's or annotation's name, or the step of the history
+	// or ONBUILD ("3", counted from 1).
 	Name string `json:"name,omitempty"`
 	// Rule says why: the secret rule's id, or "name" where the variable's name says so.
 	Rule string `json:"rule"`

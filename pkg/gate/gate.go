@@ -47,10 +47,14 @@ type ScanRequest struct {
 	Paths, HiddenPaths []string
 }
 
-// Gate checks images. All fields but Progress and Grace are required.
+// Gate checks images. All fields but Bases, Custom, Progress and Grace are required.
 type Gate struct {
 	Images  Opener
 	Scanner Scanner
+	// Bases find base images. Nil: no image is known to have one.
+	Bases Bases
+	// Custom evaluates the policy's custom rules. Nil: none of them can be decided.
+	Custom CustomRules
 	// OpenDatabase makes the vulnerability database ready. It runs while images are
 	// opened and analysed.
 	OpenDatabase func(context.Context) (*OpenedDatabase, error)
@@ -71,6 +75,8 @@ type Request struct {
 	EffectiveTime      time.Time
 	EffectiveTimeGiven bool
 	ReportOnly         bool
+	// Forecast is how far the verdict looks ahead: see verdict.Forecast. 0 is not at all.
+	Forecast time.Duration
 	// Destination is the name that the image is about to be pushed to; empty where
 	// nobody said.
 	Destination string
@@ -80,6 +86,11 @@ type Request struct {
 	// for none.
 	FirstSeen     *feed.FirstSeen
 	FirstSeenFile *feed.File
+	// Base is what the caller says that the image is built on: an image in a registry, a
+	// reference with a transport, or "scratch". Empty: the image's own claims count.
+	Base string
+	// Dockerfile is what the image was built by; nil if that is not known.
+	Dockerfile *evidence.Dockerfile
 }
 
 // UsageError is a request that cannot be honoured; nothing was examined.
@@ -216,6 +227,9 @@ func (g *Gate) check(ctx context.Context, req Request) (verdict.Verdict, error) 
 		feeds().Annotate(e, req.EffectiveTime)
 		all = append(all, *e)
 	}
+	if err := g.evaluateCustom(ctx, all, req); err != nil {
+		return verdict.Verdict{}, err
+	}
 	return decide(req, all, problems, leftOut(set.Images, images)...), nil
 }
 
@@ -256,11 +270,12 @@ func opened(set *image.Set) string {
 // scan examines one platform. A scan that failed is a problem of its evidence.
 func (g *Gate) scan(ctx context.Context, img *image.Image, db *Database, req Request) (*evidence.Evidence, error) {
 	g.progress(fmt.Sprintf("scanning %s, %d layers", img.Subject.Platform, len(img.Layers)))
+	base := g.findBase(ctx, img, req)
 	e, err := g.Scanner.Scan(ctx, img, db, ScanRequest{EffectiveTime: req.EffectiveTime, Paths: req.Policy.FileGlobs(), HiddenPaths: req.Policy.HiddenFileGlobs()})
 	if e == nil {
 		e = &evidence.Evidence{}
 	}
-	e.Subject = subject(img, req)
+	e.Subject, e.Base, e.Dockerfile = subject(img, req), base(), req.Dockerfile
 	if err == nil {
 		return e, nil
 	}
@@ -282,7 +297,7 @@ func (g *Gate) progress(msg string) {
 }
 
 func decide(req Request, all []evidence.Evidence, problems []evidence.Problem, leftOut ...evidence.Platform) verdict.Verdict {
-	return verdict.Decide(verdict.Input{
+	return foretell(req.Forecast, verdict.Input{
 		Policy: req.Policy, Reference: req.Reference, Evidence: all, Problems: problems, NotExamined: leftOut,
 		EffectiveTime: req.EffectiveTime.UTC(), EffectiveTimeGiven: req.EffectiveTimeGiven, ReportOnly: req.ReportOnly,
 	})

@@ -13,9 +13,9 @@ import (
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
-type files map[string]string
+type vexFiles map[string]string
 
-func (f files) Load(_ context.Context, reference string, _ *policy.Document) (*policy.Document, error) {
+func (f vexFiles) Load(_ context.Context, reference string, _ *policy.Document) (*policy.Document, error) {
 	open := func(_ context.Context, path string) ([]byte, error) {
 		if s, ok := f[path]; ok {
 			return []byte(s), nil
@@ -80,7 +80,7 @@ func TestVEX(t *testing.T) {
 			if tt.enforced != "" {
 				req.Enforce = []policy.Enforced{{Reference: "enforced.yaml"}}
 			}
-			p, err := policy.Load(t.Context(), req, files{"own.yaml": own, "enforced.yaml": tt.enforced, "vex.json": tt.vex, "none.json": "{}"})
+			p, err := policy.Load(t.Context(), req, vexFiles{"own.yaml": own, "enforced.yaml": tt.enforced, "vex.json": tt.vex, "none.json": "{}"})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -119,6 +119,8 @@ type Image struct {
 	Subject evidence.Subject
 	// Config is the image configuration. Its bytes matched their digest unless OnDaemonsWord.
 	Config *v1.ConfigFile
+	// Annotations are those of the manifest; nil where the source has none.
+	Annotations map[string]string
 	// Layers are base first, in the order and number of Config.RootFS.DiffIDs.
 	Layers []*Layer
 	// OnDaemonsWord is true while Config and diff IDs are what a daemon's inspect
@@ -129,6 +131,7 @@ type Image struct {
 	// call of Export or Layer.Open has returned.
 	OnDaemonsWord bool
 
+	around surroundings
 	export func(context.Context) error
 }
 
@@ -183,3 +186,8 @@ func Transport(opts Options) (http.RoundTripper, error) { return newTransport(op
 // environment's AWS, Google and Azure identities. The cloud helpers are asked for
 // their own hosts only.
 func Keychain(opts Options) authn.Keychain { return newKeychain(opts) }
+
+// CheckRedirect is the http.Client.CheckRedirect for registries: they may send us to
+// their blob store, but not from a public host into a private network, nor from https
+// to http.
+func CheckRedirect(req *http.Request, via []*http.Request) error { return checkRedirect(req, via) }

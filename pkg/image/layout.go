@@ -138,6 +138,7 @@ func (o *opener) openLayout(ctx context.Context, source evidence.Source, l layou
 	}
 	for _, image := range images {
 		image.Subject.Source, image.Subject.Name, image.Subject.Tags = source, set.Name, tags
+		image.around.of(index, chosen)
 	}
 	return set, nil
 }

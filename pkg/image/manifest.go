@@ -203,7 +203,7 @@ func (o *opener) imageFrom(ctx context.Context, s blobStore, d *document) (*Imag
 	if err != nil {
 		return nil, err
 	}
-	image := &Image{Config: config, Layers: layers}
+	image := &Image{Config: config, Layers: layers, Annotations: m.Annotations, around: surroundings{store: s}}
 	image.Subject.Reference = o.reference
 	image.Subject.Digest, image.Subject.ImageID = d.digest.String(), m.Config.Digest.String()
 	image.Subject.Platform = platformOf(config)

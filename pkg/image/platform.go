@@ -61,6 +61,8 @@ type walker struct {
 	indexes map[v1.Hash]bool
 	images  []*Image
 	there   []evidence.Platform // every platform, also those that were not asked for
+	// attestations are entries that no runtime chooses.
+	attestations []v1.Descriptor
 }
 
 // images opens a manifest or every wanted image of an index.
@@ -84,6 +86,8 @@ func (o *opener) images(ctx context.Context, s blobStore, d *document) ([]*Image
 	}
 	for _, image := range w.images {
 		image.Subject.IndexDigest = d.digest.String()
+		image.around.annotations = append(image.around.annotations, d.index.Annotations)
+		image.around.attestations = w.attestations
 	}
 	return o.choose(w.images, w.there, false)
 }
@@ -110,6 +114,7 @@ func (w *walker) walk(ctx context.Context, index *v1.IndexManifest, depth int) e
 		case descriptorPlatform(d) == attestationPlatform():
 			// No runtime chooses it. Every other claim to be no image (annotation,
 			// artifact type) is checked against the manifest: runtimes do not heed it.
+			w.attestations = append(w.attestations, d)
 		case d.MediaType.IsImage(), d.MediaType == "":
 			err = w.entry(ctx, d)
 		case d.MediaType == types.DockerManifestSchema1, d.MediaType == types.DockerManifestSchema1Signed:
@@ -176,6 +181,7 @@ func (w *walker) entry(ctx context.Context, d v1.Descriptor) error {
 		return w.contradiction(d, claimed, image)
 	}
 	image.Subject.Platform = merged(claimed, image.Subject.Platform)
+	image.around.annotations = append(image.around.annotations, d.Annotations)
 	w.there = append(w.there, image.Subject.Platform)
 	w.images = append(w.images, image)
 	return nil

@@ -42,7 +42,7 @@ func TestExplain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `version = 1 (own:1)
+	want := `version = 1 (owner:1 enforced)
 name = own (own:2)
 platforms = all (default)
 database.max-age = 3d (owner:3 enforced)

@@ -2,7 +2,11 @@
 
 package policy
 
-import "time"
+import (
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
 
 // Feeds are the files that findings are annotated from.
 type Feeds struct {
@@ -23,7 +27,7 @@ type Feed struct {
 func (p *parser) feedsKey() key {
 	feed := func(name, about, hint string, to **Feed) key {
 		f := &Feed{}
-		keys := []key{p.fileKey("file", "The file, beneath the policy's directory.", &f.File).must()}
+		keys := []key{p.fileKey("file", "The file, beneath the policy's directory.", &f.File)}
 		if name == "eol" {
 			// An end-of-life rule needs no feed: one that is added below could only make
 			// known what was not, in favour of the image.
@@ -31,7 +35,18 @@ func (p *parser) feedsKey() key {
 		} else {
 			keys = append(keys, p.durationKey("max-age", "The greatest age of its content by the content's own date; default any.", &f.MaxAge, lower))
 		}
-		return into(p.mappingKey(name, about, hint, keys), to, f)
+		k := into(p.mappingKey(name, about, hint, keys), to, f)
+		read := k.read
+		k.read = func(v value) {
+			read(v)
+			// A document that another one completes may name the age alone.
+			p.checks = append(p.checks, func() {
+				if v.node.Kind == yaml.MappingNode && !mentions(v.node, "file", names(keys)) {
+					p.report(v.at, v.path, "", `required key "file" is missing%s`, inPath(v.path))
+				}
+			})
+		}
+		return k
 	}
 	return p.mappingKey("feeds", "Files that findings are annotated from.", "write {kev: {file: kev.json, max-age: 14d}}", []key{
 		feed("kev", "CISA's catalogue of known exploited vulnerabilities, as JSON or JSON.gz.", "write {file: kev.json, max-age: 14d}", &p.policy.Feeds.KEV),

@@ -16,13 +16,13 @@ import (
 type FileRule struct {
 	// Setuid, Setgid and Capabilities are about files with a privilege; nil is not
 	// looked at. Where only Setuid was given it stands for all three.
-	Setuid       *Forbidden `json:",omitempty"`
-	Setgid       *Forbidden `json:",omitempty"`
-	Capabilities *Forbidden `json:",omitempty"`
+	Setuid       *NoneBut `json:",omitempty"`
+	Setgid       *NoneBut `json:",omitempty"`
+	Capabilities *NoneBut `json:",omitempty"`
 	// WorldWritable is about files and directories that anyone may write to, the
 	// latter without the sticky bit; Devices about device nodes.
-	WorldWritable *Forbidden `json:",omitempty"`
-	Devices       *Forbidden `json:",omitempty"`
+	WorldWritable *NoneBut `json:",omitempty"`
+	Devices       *NoneBut `json:",omitempty"`
 	// Paths are globs of what may not be there.
 	Paths   []string             `json:",omitempty"`
 	Classes []evidence.FileClass `json:",omitempty"`
@@ -34,8 +34,8 @@ type FileRule struct {
 	MaxHiddenSize *int64   `json:",omitempty"`
 }
 
-// Forbidden is a demand that nothing of a kind is there but what globs name.
-type Forbidden struct {
+// NoneBut is a demand that nothing of a kind is there but what globs name.
+type NoneBut struct {
 	Except []string `json:",omitempty"`
 }
 
@@ -75,7 +75,7 @@ func fileGroup() group {
 
 // forbiddenKey reads "forbidden", a list of globs of exceptions, or, where that means
 // something, "allowed".
-func (p *parser) forbiddenKey(name, about string, into **Forbidden, t tighten, allowed bool) key {
+func (p *parser) forbiddenKey(name, about string, into **NoneBut, t tighten, allowed bool) key {
 	words := []string{wordForbidden}
 	if allowed {
 		words = append(words, wordAllowed)
@@ -89,12 +89,12 @@ func (p *parser) forbiddenKey(name, about string, into **Forbidden, t tighten, a
 			}
 			if v.node.Kind == yaml.SequenceNode {
 				list, _ := p.strings(v, p.fileGlob)
-				*into = &Forbidden{Except: list}
+				*into = &NoneBut{Except: list}
 				return
 			}
 			switch s, _ := p.enum(v, words...); s {
 			case wordForbidden:
-				*into = &Forbidden{}
+				*into = &NoneBut{}
 			case wordAllowed:
 				*into = nil
 			}

@@ -20,8 +20,7 @@ type key struct {
 	// tighten says whether another value demands at least as much. Nil: the value may
 	// be neither changed nor added below an enforced policy.
 	tighten tighten
-	// file says that the value names a file beneath the document's own directory: the
-	// same name in another document is another file.
+	// file marks the name of a file: the same words in another document are another file.
 	file bool
 	read func(value)
 }

@@ -15,7 +15,7 @@ import (
 func BuiltinRules() []string {
 	return []string{
 		"integrity", "limits", "database", "image", "scan", "platforms",
-		"coverage.os", "coverage.packages", "coverage.files",
+		"coverage.os", "coverage.packages", "coverage.files", "coverage.secrets",
 	}
 }
 

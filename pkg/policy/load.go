@@ -4,7 +4,6 @@ package policy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -58,7 +57,7 @@ const (
 // the enforced policies, and checks the whole. An error of the loader is wrapped;
 // mistakes in the documents are a *ParseError with all of them.
 func Load(ctx context.Context, req Request, l Loader) (*Policy, error) {
-	c := &composer{ctx: ctx, loader: l, sources: map[*yaml.Node]*Document{}, read: map[string]bool{}}
+	c := &composer{ctx: ctx, loader: l, sources: map[*yaml.Node]*Document{}, read: map[string][]byte{}}
 	levels := make([]*level, 0, len(req.Enforce)+1)
 	for _, e := range req.Enforce {
 		lv, err := c.level(e.Reference, len(levels), false)
@@ -93,8 +92,9 @@ type composer struct {
 	sources     map[*yaml.Node]*Document
 	diagnostics []Diagnostic
 	documents   int
-	// read are the files that a document named and that were read, by document and path.
-	read map[string]bool
+	// read are the files that the documents named, by document and path.
+	read      map[string][]byte
+	readBytes int
 	// parts are what the resolved policy's digest covers.
 	parts []Part
 }
@@ -138,6 +138,8 @@ func (c *composer) resolve(reference string, from *Document, n int, below bool, 
 	if err != nil {
 		return nil, nil, fmt.Errorf("policy %s: %w", escape(reference), err)
 	}
+	own := *d // the loader may hand out one document more than once
+	d = &own
 	d.level = n
 	for _, s := range chain {
 		if s == d.Source {
@@ -162,6 +164,9 @@ func (c *composer) resolve(reference string, from *Document, n int, below bool, 
 		base, inherited, err := c.resolve(parent.Value, d, n, below, lv, append(chain, d.Source))
 		if c.ctx.Err() != nil {
 			return nil, nil, c.ctx.Err()
+		}
+		if isUnavailable(err) {
+			return nil, nil, err
 		}
 		if err != nil {
 			c.diagnostics = append(c.diagnostics, Diagnostic{
@@ -316,24 +321,6 @@ func (c *composer) readFiles(p *Policy) error {
 		f.Data, f.Digest = data, digestOf(data)
 	}
 	return nil
-}
-
-func (c *composer) readFile(d *Document, path string) ([]byte, error) {
-	if d.Open == nil {
-		return nil, errors.New("this policy can name no files")
-	}
-	data, err := d.Open(c.ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	if data == nil {
-		data = []byte{}
-	}
-	if key := fmt.Sprintf("%d %s %q", d.level, d.Source, path); !c.read[key] {
-		c.read[key] = true
-		c.parts = append(c.parts, Part{Level: d.level, Source: d.Source, Path: path, Digest: digestOf(data)})
-	}
-	return data, nil
 }
 
 // identify sets names and digests, the same for all variants.

@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -11,6 +12,9 @@ import (
 // merge lays a document over another: mappings key by key, lists of rules by id,
 // waivers and VEX documents one after the other; everything else is replaced. Neither tree is
 // changed, and nodes keep the document that they come from.
+//
+// What a document below an enforced one says once more stays the enforced one's: the
+// name of a file in it is the name of a file beneath the enforced document.
 func (c *composer) merge(below, above *yaml.Node) *yaml.Node {
 	return c.mergeAt("", below, above)
 }
@@ -21,13 +25,48 @@ func (c *composer) mergeAt(path string, below, above *yaml.Node) *yaml.Node {
 		return above
 	case below.Kind == yaml.MappingNode && above.Kind == yaml.MappingNode:
 		return c.mergeMappings(path, below, above)
-	case below.Kind == yaml.SequenceNode && above.Kind == yaml.SequenceNode && (path == "waivers" || path == "feeds.vex"):
+	case below.Kind == yaml.SequenceNode && above.Kind == yaml.SequenceNode && path == "waivers":
+		return c.copyOf(below, append(append([]*yaml.Node{}, below.Content...), c.others(below, above)...))
+	case below.Kind == yaml.SequenceNode && above.Kind == yaml.SequenceNode && path == "feeds.vex":
 		return c.copyOf(below, append(append([]*yaml.Node{}, below.Content...), above.Content...))
 	case below.Kind == yaml.SequenceNode && above.Kind == yaml.SequenceNode && isRuleList(path):
 		return c.mergeRules(below, above)
+	case c.levelOf(below) < c.levelOf(above):
+		return c.keep(below, above)
 	default:
 		return above
 	}
+}
+
+// keep is above, with what it shares with below taken from below.
+func (c *composer) keep(below, above *yaml.Node) *yaml.Node {
+	if sameNode(below, above) {
+		return below
+	}
+	if below.Kind != yaml.SequenceNode || above.Kind != yaml.SequenceNode {
+		return above
+	}
+	content := append([]*yaml.Node{}, above.Content...)
+	for i, n := range content {
+		if j := slices.IndexFunc(below.Content, func(b *yaml.Node) bool { return sameNode(b, n) }); j >= 0 {
+			content[i] = below.Content[j]
+		}
+	}
+	return c.copyOf(above, content)
+}
+
+// others are the items of above that below does not have.
+func (c *composer) others(below, above *yaml.Node) []*yaml.Node {
+	return slices.DeleteFunc(append([]*yaml.Node{}, above.Content...), func(n *yaml.Node) bool {
+		return slices.ContainsFunc(below.Content, func(b *yaml.Node) bool { return sameNode(b, n) })
+	})
+}
+
+func (c *composer) levelOf(n *yaml.Node) int {
+	if d := c.sources[n]; d != nil {
+		return d.level
+	}
+	return 0
 }
 
 // isRuleList is true for rules.vulnerabilities and its like, not for lists inside of a rule.

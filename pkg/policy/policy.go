@@ -92,27 +92,6 @@ type Platforms struct {
 	List []evidence.Platform
 }
 
-// Database limits which vulnerability database may be used.
-type Database struct {
-	// MaxAge is the greatest age of the database at the effective time. The default
-	// is DefaultDatabaseMaxAge.
-	MaxAge time.Duration
-}
-
-// DefaultDatabaseMaxAge is the database.max-age of a policy that sets none.
-const DefaultDatabaseMaxAge = 7 * 24 * time.Hour
-
-// Coverage says what must have been looked at. Both default to required.
-type Coverage struct {
-	// OSOptional (`os: optional`) accepts an image whose operating system is unknown or unsupported.
-	OSOptional bool
-	// PackagesOptional (`packages: optional`) accepts an image in which no package was found.
-	PackagesOptional bool
-	// UnreadableAccept holds globs (doublestar) of language files that may be
-	// unreadable; they stay listed.
-	UnreadableAccept []string
-}
-
 // Rule is one requirement. Exactly the field that Group names is set.
 type Rule struct {
 	ID     string

@@ -174,10 +174,8 @@ func (p *parser) tightens(keys []key, path string, enforced, mine *yaml.Node) {
 			p.tightensRules(k, at, theirs, value)
 		case k.shape.kind == shapeMapping && k.shape.keys != nil && value.Kind == yaml.MappingNode:
 			p.tightens(k.shape.keys, at, theirs, value)
-		case theirs != nil && k.file:
-			p.loosens(at, theirs, enforced, value)
-		case theirs != nil && sameNode(theirs, value):
-		case k.tighten == nil || !k.tighten(theirs, value):
+		case theirs != nil && sameNode(theirs, value) && (!k.file || p.source(theirs).Source == p.source(value).Source):
+		case k.tighten == nil || k.file && theirs != nil || !k.tighten(theirs, value):
 			p.loosens(at, theirs, enforced, value)
 		}
 	}

@@ -115,7 +115,7 @@ func (p *parser) originKey(into *string) key {
 	read := k.read
 	k.read = func(v value) {
 		read(v)
-		p.checkOrigin(v)
+		p.checks = append(p.checks, func() { p.checkOrigin(v) })
 	}
 	return k
 }
@@ -153,11 +153,15 @@ func (p *parser) scoreKey(name, about string, most int, to **Score) key {
 
 func (p *parser) knownExploited(v value) bool {
 	b, ok := p.boolean(v)
-	if ok && !b {
+	switch {
+	case !ok:
+		return false
+	case !b:
 		p.fault(v, "leave it out: a rule without it is about all", "can only be true")
+		return false
 	}
 	p.checks = append(p.checks, func() { p.needsFeed(v, "kev", p.policy.Feeds.KEV) })
-	return b
+	return true
 }
 
 func (p *parser) needsFeed(v value, name string, f *Feed) {

@@ -5,7 +5,6 @@ package policy
 import (
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"unicode"
@@ -70,6 +69,9 @@ func (p *parser) waiver(v value) {
 	}
 	if parts.recorded.node != nil && parts.finding.node == nil && parts.rule.node != nil {
 		p.fault(parts.recorded, "add finding:", "is about one finding, and the waiver names none")
+	}
+	if w.Origin == "base" {
+		p.checks = append(p.checks, func() { p.checkOrigin(parts.origin) })
 	}
 	if w.Rule != "" {
 		// Rules may stand below the waivers.
@@ -218,7 +220,7 @@ func (c *composer) waiverFiles(d *Document, root *yaml.Node) error {
 			})
 			continue
 		}
-		file := &Document{Source: path.Join(path.Dir(d.Source), n.Value), Data: data, level: d.level}
+		file := &Document{Source: Beside(d.Source, n.Value), Data: data, level: d.level}
 		p, list := readWaiverFile(file)
 		if list != nil {
 			c.adopt(list, file)

@@ -216,60 +216,6 @@ func (p *page) accepted(s verdict.SubjectVerdict) {
 	}
 }
 
-// waivers lists every waiver of the policy: what it does, or that it does nothing.
-func (p *page) waivers(v verdict.Verdict) {
-	if len(v.Waivers) == 0 || len(v.Subjects) == 0 {
-		return
-	}
-	p.heading(styleBold, "Waivers")
-	var rows [][]cell
-	for _, use := range []verdict.WaiverUse{verdict.WaiverUsed, verdict.WaiverExpired, verdict.WaiverUnused} {
-		for _, w := range v.Waivers {
-			if w.Use != use {
-				continue
-			}
-			rows = append(rows, []cell{
-				{waiverUse(w), waiverStyle(w.Use)}, {clean(w.ID), styleNone}, {clean(w.Until), styleNone},
-				{waiverScope(w), styleNone}, {strings.Trim(clean(w.Owner)+": "+clean(w.Reason), ": "), styleNone},
-			})
-		}
-	}
-	p.table(2, []column{
-		{title: "USE", fixed: true}, {title: "ID"}, {title: "UNTIL", fixed: true}, {title: "SCOPE"}, {title: "OWNER AND REASON", wrap: true},
-	}, rows)
-}
-
-func waiverUse(w verdict.WaiverState) string {
-	switch w.Use {
-	case verdict.WaiverUsed:
-		return fmt.Sprintf("waives %d", w.Matches)
-	case verdict.WaiverExpired:
-		if w.Matches > 0 {
-			return fmt.Sprintf("expired, matches %d", w.Matches)
-		}
-		return "expired"
-	default:
-		return "unused"
-	}
-}
-
-func waiverStyle(u verdict.WaiverUse) style {
-	if u == verdict.WaiverExpired {
-		return styleYellow
-	}
-	return styleNone
-}
-
-func waiverScope(w verdict.WaiverState) string {
-	var parts []string
-	for _, s := range []string{w.Rule, w.Finding, w.Package, w.Path} {
-		if s != "" {
-			parts = append(parts, clean(s))
-		}
-	}
-	return strings.Join(parts, " ")
-}
-
 func bytesOf(n int64) string {
 	const unit = 1024
 	if n < unit {

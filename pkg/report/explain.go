@@ -3,11 +3,7 @@
 package report
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -52,13 +48,15 @@ type FindingExplanation struct {
 	Fix string `json:"fix,omitempty"`
 	// Rules are those about findings of this kind.
 	Rules []RuleOnFinding `json:"rules"`
+	// Waivers are those that name the finding, whether they hold or not.
+	Waivers []verdict.WaiverState `json:"waivers"`
 }
 
 // RuleOnFinding is what one rule makes of a finding.
 type RuleOnFinding struct {
 	Rule   string         `json:"rule"`
 	Result verdict.Result `json:"result"`
-	// State is "counts", "tolerated", "waived", "pending", "not decided" or "not selected".
+	// State is "counts", "tolerated", "waived", "removed" (by VEX), "pending", "not decided" or "not selected".
 	State  string `json:"state"`
 	Detail string `json:"detail"`
 	Waiver string `json:"waiver,omitempty"`
@@ -128,6 +126,11 @@ func explainFinding(v verdict.Verdict, s verdict.SubjectVerdict, f evidence.Find
 			e.Layer, e.CreatedBy = i+1, l.CreatedBy
 		}
 	}
+	for _, w := range v.Waivers {
+		if w.Finding != "" && hasID(f, w.Finding) {
+			e.Waivers = append(e.Waivers, w)
+		}
+	}
 	for _, o := range s.Outcomes {
 		r, found := onFinding(v, o, f)
 		if r == nil {
@@ -162,8 +165,14 @@ func onFinding(v verdict.Verdict, o verdict.Outcome, f evidence.Finding) (*RuleO
 		return r, &o.Violations[i]
 	}
 	if i := slices.IndexFunc(o.Waived, func(w verdict.Waived) bool { return same(w.Violation) }); i >= 0 {
-		r.State, r.Waiver = "waived", o.Waived[i].Waiver
-		r.Detail = "waived by " + waiverLine(v, r.Waiver)
+		w := o.Waived[i]
+		r.State, r.Waiver, r.Detail = "waived", w.Waiver, "by "+waiverLine(v, w.Waiver)
+		if w.VEX != nil {
+			r.State, r.Detail = "removed", "by VEX: "+w.VEX.Status+", in "+w.VEX.Source
+		}
+		for _, d := range w.Drift {
+			r.Detail += "; since then " + d
+		}
 		return r, &o.Waived[i].Violation
 	}
 	if i := slices.IndexFunc(o.Pending, same); i >= 0 {
@@ -230,19 +239,4 @@ func near(v verdict.Verdict, id string) []string {
 		}
 	}
 	return list
-}
-
-// ExplainJSON writes an explanation as one JSON document, under the rules of JSON.
-func ExplainJSON(w io.Writer, e Explanation) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(normal(reflect.ValueOf(e)).Interface()); err != nil {
-		return fmt.Errorf("write explanation as JSON: %w", err)
-	}
-	if _, err := w.Write(visible(b.Bytes())); err != nil {
-		return fmt.Errorf("write explanation as JSON: %w", err)
-	}
-	return nil
 }

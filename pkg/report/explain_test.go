@@ -50,7 +50,7 @@ func TestExplain(t *testing.T) {
 				t.Fatal(err)
 			}
 			var text, doc bytes.Buffer
-			if err := errors.Join(report.ExplainText(&text, e, options), report.ExplainJSON(&doc, e)); err != nil {
+			if err := errors.Join(report.ExplainText(&text, e, options), report.WriteJSON(&doc, e)); err != nil {
 				t.Fatal(err)
 			}
 			golden(t, name+".txt", text.Bytes())

@@ -112,12 +112,22 @@ func (p *page) explainWaived(r RuleExplanation) {
 			p.wrap(4, "  - ", clean(w.Message)+", by "+clean(w.Waiver))
 		}
 	}
-	if len(r.Waivers) == 0 {
+	p.explainWaivers(r.Waivers)
+}
+
+func (p *page) explainWaivers(ws []verdict.WaiverState) {
+	if len(ws) == 0 {
 		return
 	}
 	p.heading(styleBold, "Waivers")
-	for _, w := range r.Waivers {
-		p.wrap(4, "  - ", fmt.Sprintf("%s: %s, until %s; %s", clean(w.ID), waiverUse(w), clean(w.Until), clean(w.Owner+": "+w.Reason)))
+	for _, w := range ws {
+		p.wrap(4, "  - ", fmt.Sprintf("%s (%s): %s, until %s; %s", clean(w.ID), waiverScope(w), waiverUse(w), clean(w.Until), clean(w.Owner+": "+w.Reason)))
+		if w.Refused != "" {
+			p.wrap(6, "      ", "it is refused: "+clean(w.Refused))
+		}
+		for _, d := range w.Drift {
+			p.wrap(6, "      ", "since then: "+clean(d))
+		}
 	}
 }
 
@@ -157,8 +167,13 @@ func (p *page) explainFinding(e FindingExplanation) {
 	}
 	if len(e.Rules) == 0 {
 		p.wrap(2, "  ", "No rule of the policy is about it.")
-		return
+	} else {
+		p.explainRules(e)
 	}
+	p.explainWaivers(e.Waivers)
+}
+
+func (p *page) explainRules(e FindingExplanation) {
 	p.heading(styleBold, "Rules")
 	var rows [][]cell
 	for _, r := range e.Rules {

@@ -32,22 +32,36 @@ func (p *page) pending(s verdict.SubjectVerdict) {
 		}
 		p.line("  " + p.paint(styleBold, clean(o.Rule)) + fmt.Sprintf(": %d", len(o.Pending)))
 		list := byDeadline(o.Pending)
-		var rows [][]cell
-		for _, v := range list[:min(len(list), capPending)] {
-			day := "not known"
-			if v.Deadline != nil {
-				day = date(*v.Deadline)
-			}
-			what := clean(v.Message)
-			if f := v.Finding; f != nil && f.Kind == evidence.KindVulnerability {
-				what += ", fixed in " + clean(fixedIn(*f))
-			}
-			rows = append(rows, []cell{{day, styleNone}, {what, styleNone}})
-		}
-		p.table(4, []column{{title: "COUNTS FROM", fixed: true}, {title: "WHAT", wrap: true}}, rows)
-		if rest := len(list) - len(rows); rest > 0 {
+		p.pendingRows(list[:min(len(list), capPending)])
+		if rest := len(list) - capPending; rest > 0 {
 			p.line(fmt.Sprintf("    … and %d more (see --output json=FILE)", rest))
 		}
+	}
+}
+
+// pendingRows writes a table of vulnerabilities, and lines of what is none.
+func (p *page) pendingRows(vs []verdict.Violation) {
+	var rows [][]cell
+	for _, v := range vs {
+		day := "?"
+		if v.Deadline != nil {
+			day = date(*v.Deadline)
+		}
+		f := v.Finding
+		if f == nil || f.Kind != evidence.KindVulnerability {
+			p.wrap(6, "    - ", "counts from "+day+": "+clean(v.Message))
+			continue
+		}
+		rows = append(rows, []cell{
+			{day, styleNone}, {clip(clean(f.ID), 40), styleNone}, {f.Severity.String(), severityStyle(f.Severity)},
+			{clean(f.PackageName()), styleNone}, {clean(f.PackageVersion()), styleNone}, {clean(fixedIn(*f)), styleNone},
+		})
+	}
+	if len(rows) > 0 {
+		p.table(4, []column{
+			{title: "COUNTS FROM", fixed: true}, {title: "ID", fixed: true}, {title: "SEVERITY", fixed: true},
+			{title: "PACKAGE"}, {title: "INSTALLED"}, {title: "FIXED IN"},
+		}, rows)
 	}
 }
 

@@ -45,17 +45,23 @@ func JSON(w io.Writer, v verdict.Verdict, o Options) error {
 	if doc.Status == "" {
 		doc.Status = verdict.Errored
 	}
+	if err := WriteJSON(w, doc); err != nil {
+		return fmt.Errorf("write verdict as JSON: %w", err)
+	}
+	return nil
+}
+
+// WriteJSON writes a value, which has no unexported fields, under the rules of JSON.
+func WriteJSON(w io.Writer, value any) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(normal(reflect.ValueOf(doc)).Interface()); err != nil {
-		return fmt.Errorf("write verdict as JSON: %w", err)
+	if err := enc.Encode(normal(reflect.ValueOf(value)).Interface()); err != nil {
+		return err
 	}
-	if _, err := w.Write(visible(b.Bytes())); err != nil {
-		return fmt.Errorf("write verdict as JSON: %w", err)
-	}
-	return nil
+	_, err := w.Write(visible(b.Bytes()))
+	return err
 }
 
 // normal copies v with empty lists and maps in place of nil ones and every time in UTC.

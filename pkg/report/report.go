@@ -191,6 +191,9 @@ func (p *page) notices(v verdict.Verdict) {
 		}
 		p.wrapStyled(0, cell{}, cell{"NOT EXAMINED, and not part of this verdict: " + strings.Join(names, ", "), styleCare})
 	}
+	for _, n := range v.Notes {
+		p.wrapStyled(6, cell{"Note: ", styleCare}, cell{text: clean(n)})
+	}
 }
 
 func (p *page) subjectBanner(s verdict.SubjectVerdict) {

@@ -36,7 +36,7 @@ func (p *page) rules(v verdict.Verdict, s verdict.SubjectVerdict, title string, 
 		}
 		p.ruleTitle(v, o)
 		p.wrap(4, "", clean(o.Summary))
-		p.violations(o.Violations, limit)
+		p.ruleViolations(o, limit)
 		if o.Remediation != "" {
 			p.wrap(12, "    remedy: ", clean(o.Remediation))
 		}
@@ -63,8 +63,13 @@ func (p *page) violations(vs []verdict.Violation, limit int) {
 		switch {
 		case v.Finding == nil:
 			// The only one of its rule is the summary already.
-			if len(vs) > 1 {
+			switch {
+			case len(vs) > 1 && v.Line > 0:
+				p.wrap(6, "    - ", fmt.Sprintf("%s (line %d of the Dockerfile)", clean(v.Message), v.Line))
+			case len(vs) > 1:
 				p.wrap(6, "    - ", clean(v.Message))
+			case v.Line > 0:
+				p.line(fmt.Sprintf("    in line %d of the Dockerfile", v.Line))
 			}
 		case v.Finding.Kind == evidence.KindVulnerability:
 			vulnerabilities = append(vulnerabilities, v)

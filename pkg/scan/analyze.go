@@ -35,12 +35,14 @@ type Inventory struct {
 	Files []evidence.File
 	Waste *evidence.Waste
 
-	name       string
-	records    []*record
-	config     *ftypes.Secret
-	baseLayers int
-	java       *evidence.DatabaseState
-	complete   bool
+	name    string
+	records []*record
+	config  *ftypes.Secret
+	// configSecrets are the values of config's findings; see ConfigSecrets.
+	configSecrets []ConfigSecret
+	baseLayers    int
+	java          *evidence.DatabaseState
+	complete      bool
 }
 
 // Known says whether the cache holds every layer of the image, so that Analyze
@@ -247,6 +249,7 @@ func (s *Scanner) analyzeConfig(ctx context.Context, img Image, inv *Inventory) 
 		os.Merge(r.Blob.OS)
 	}
 	if res := s.config.AnalyzeImageConfig(ctx, os, img.Config); res != nil && res.Secret != nil {
+		inv.configSecrets = configSecrets(img.Config, res.Secret.Findings)
 		maskFindings(res.Secret.Findings)
 		inv.config = res.Secret
 	}

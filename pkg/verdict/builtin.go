@@ -22,6 +22,7 @@ const (
 	RuleCoverageOS       = "coverage.os"
 	RuleCoveragePackages = "coverage.packages"
 	RuleCoverageFiles    = "coverage.files"
+	RuleCoverageSecrets  = "coverage.secrets"
 	RuleScan             = "scan"
 )
 
@@ -43,6 +44,9 @@ func (s *subject) builtins() []Outcome {
 	checks := []check{
 		s.image(), s.platforms(), s.integrity(), s.limits(), s.database(),
 		s.coverageOS(), s.coveragePackages(), s.coverageFiles(), s.scan(),
+	}
+	if s.policy.Coverage.CoversSecrets() {
+		checks = append(checks, s.coverageSecrets())
 	}
 	outcomes := make([]Outcome, 0, len(checks))
 	for _, c := range checks {

@@ -3,6 +3,7 @@
 package verdict
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -29,8 +30,9 @@ func (s *subject) coverageOS() check {
 			Hint: "keep /etc/os-release in the image",
 		})
 	}
-	if s.policy.Coverage.OSOptional {
+	if demands, by := s.demands(); demands.OSOptional {
 		c.accepted = ps
+		c.summary += optional(by)
 	} else {
 		c.problems = ps
 	}
@@ -49,13 +51,18 @@ func (s *subject) coveragePackages() check {
 	}
 	c.examined = max(listed, len(ev.Packages))
 	c.summary = count(c.examined, "package")
+	demands, by := s.demands()
+	if demands.PackagesOptional {
+		c.summary += optional(by)
+	}
 	for _, p := range s.problems(evidence.AreaPackages) {
-		if p.Analyzer == "" && c.examined == 0 && s.policy.Coverage.PackagesOptional {
+		if p.Analyzer == "" && c.examined == 0 && demands.PackagesOptional {
 			c.accepted = append(c.accepted, p)
 		} else {
 			c.problems = append(c.problems, p)
 		}
 	}
+	c.problems = append(c.problems, s.missingPackages(demands, c.examined)...)
 	if len(c.problems) > 0 {
 		return c
 	}
@@ -71,7 +78,7 @@ func (s *subject) coveragePackages() check {
 			Area: evidence.AreaPackages, Message: "no package was found",
 			Hint: "for an image without packages, set `coverage: {packages: optional}` in the policy",
 		}
-		if s.policy.Coverage.PackagesOptional {
+		if demands.PackagesOptional {
 			c.accepted = append(c.accepted, p)
 		} else {
 			c.problems = append(c.problems, p)
@@ -100,6 +107,9 @@ func hasOSPackages(family string) bool { return family != "" && family != "activ
 func (s *subject) coverageFiles() check {
 	c := check{rule: RuleCoverageFiles, title: "Every package file could be read", examined: s.evidence.Coverage.Files}
 	c.summary = count(s.evidence.Coverage.Files, "file") + " seen, none unreadable"
+	if n := len(s.policy.Coverage.UnreadableAccept); n > 0 {
+		c.summary += fmt.Sprintf("; %s of unreadable files accepted by policy", count(n, "glob"))
+	}
 	ps := s.problems(evidence.AreaFile)
 	type key struct{ path, analyzer string }
 	seen := map[key]bool{}

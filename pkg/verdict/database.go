@@ -43,7 +43,39 @@ func (s *subject) database() check {
 		}
 		c.summary = fmt.Sprintf("of %s, %s old; at most %s allowed", date, age(max(0, s.time.Sub(*db.UpdatedAt))), age(maxAge))
 	}
+	c.problems = append(c.problems, s.javaDatabase(&c)...)
 	return c
+}
+
+// javaDatabase judges the database that names jar files, where one was used.
+func (s *subject) javaDatabase(c *check) []evidence.Problem {
+	java, maxAge := s.evidence.Database.Java, s.policy.Database.JavaMaxAge
+	if java == nil {
+		return nil
+	}
+	problem := func(message, hint string) []evidence.Problem {
+		return []evidence.Problem{{Area: evidence.AreaDatabase, What: java.Origin, Message: message, Hint: hint}}
+	}
+	if java.UpdatedAt == nil || java.UpdatedAt.IsZero() {
+		if maxAge <= 0 {
+			return nil
+		}
+		return problem("the Java database does not say when it was made, and the policy limits its age", "fetch the database again")
+	}
+	date := java.UpdatedAt.UTC().Format(time.RFC3339)
+	c.summary += fmt.Sprintf("; Java database of %s, %s old", date, age(max(0, s.time.Sub(*java.UpdatedAt))))
+	switch {
+	case maxAge <= 0:
+		return nil
+	case java.UpdatedAt.After(s.time.Add(clockSkew)):
+		return problem(fmt.Sprintf("the Java database is of %s, which is after the effective time %s", date, s.time.Format(time.RFC3339)),
+			"check the clock and the effective time")
+	case java.UpdatedAt.Add(maxAge).Before(s.time):
+		return problem(fmt.Sprintf("the Java database is of %s: %s old, where the policy allows %s", date, age(s.time.Sub(*java.UpdatedAt)), age(maxAge)),
+			"fetch a newer database, or check that its mirror is updated")
+	}
+	c.summary += fmt.Sprintf("; at most %s allowed", age(maxAge))
+	return nil
 }
 
 // age writes a duration in the largest unit that keeps it readable: "45m", "13h", "3d4h", "9d".

@@ -89,6 +89,12 @@ type subject struct {
 	waivers   *book
 	// gaps are the built-in outcomes that are errors, by id.
 	gaps map[string]Outcome
+	// baseRules are the outcomes of base rules, by their place in the policy; baseMet
+	// says that the base's layers are the base's to answer for.
+	baseRules map[int]Outcome
+	baseMet   bool
+	// layerFacts remember origin and line of layers that were asked for.
+	layerFacts map[evidence.Layer]layerFact
 }
 
 func decideSubject(pol *policy.Policy, ev evidence.Evidence, reference string, t time.Time, waivers *ledger) SubjectVerdict {
@@ -102,7 +108,12 @@ func decideSubject(pol *policy.Policy, ev evidence.Evidence, reference string, t
 		}
 		sv.Outcomes = append(sv.Outcomes, o)
 	}
-	for _, r := range pol.Rules {
+	s.judgeBase()
+	for i, r := range pol.Rules {
+		if o, ok := s.baseRules[i]; ok {
+			sv.Outcomes = append(sv.Outcomes, o)
+			continue
+		}
 		sv.Outcomes = append(sv.Outcomes, s.decide(r))
 	}
 	sv.Status = Passed

@@ -109,7 +109,7 @@ func rooted(path string) string {
 func (f *fileJudge) privileges(file evidence.File) {
 	shown := rooted(file.Path)
 	names := f.links.names(file.Path, true)
-	accepts := func(r *policy.Forbidden) bool {
+	accepts := func(r *policy.NoneBut) bool {
 		return r == nil || slices.ContainsFunc(names, func(n string) bool { return acceptedFile(r.Except, n) })
 	}
 	program := file.Kind == evidence.FileRegular || file.Kind == evidence.FileHardlink

@@ -44,9 +44,9 @@ func fileRule(r policy.FileRule) policy.Rule {
 	return policy.Rule{ID: "files", Group: policy.GroupFiles, Action: policy.ActionFail, Files: &r}
 }
 
-// messages are those of the violations of a rule; an outcome that is not a failure is
+// fileMessages are those of the violations of a rule; an outcome that is not a failure is
 // shown as its result.
-func messages(o verdict.Outcome) []string {
+func fileMessages(o verdict.Outcome) []string {
 	if o.Result != verdict.Fail {
 		return []string{string(o.Result)}
 	}
@@ -58,8 +58,8 @@ func messages(o verdict.Outcome) []string {
 }
 
 func TestFiles(t *testing.T) {
-	forbidden := &policy.Forbidden{}
-	but := func(globs ...string) *policy.Forbidden { return &policy.Forbidden{Except: globs} }
+	forbidden := &policy.NoneBut{}
+	but := func(globs ...string) *policy.NoneBut { return &policy.NoneBut{Except: globs} }
 	all := policy.FileRule{Setuid: forbidden, Setgid: forbidden, Capabilities: forbidden, WorldWritable: forbidden, Devices: forbidden}
 	capable := of(regular("bin/ping", 0o755), func(f *evidence.File) { f.Capabilities = []string{"cap_net_raw"} })
 	directory := func(mode evidence.Mode) evidence.File {
@@ -123,7 +123,7 @@ func TestFiles(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			o := outcome(decide(rules(fileRule(c.rule)), c.ev), "files")
-			if diff := cmp.Diff(c.want, messages(o)); diff != "" {
+			if diff := cmp.Diff(c.want, fileMessages(o)); diff != "" {
 				t.Errorf("%s: %s", o.Summary, diff)
 			}
 			for _, v := range o.Violations {
@@ -147,7 +147,7 @@ func TestLinksInCircles(t *testing.T) {
 		return evidence.File{Path: path, Kind: evidence.FileSymlink, Target: target, Layer: evidence.Layer{DiffID: "sha256:cc"}}
 	}
 	ev := listed(link("a", "b"), link("b", "a"), link("c", "c/c"), link("d", ".."), link("e", "/"), regular("a/x", 0o4755), regular("c/y", 0o4755), regular("d/z", 0o4755))
-	o := outcome(decide(rules(fileRule(policy.FileRule{Setuid: &policy.Forbidden{Except: []string{"/b/x"}}})), ev), "files")
+	o := outcome(decide(rules(fileRule(policy.FileRule{Setuid: &policy.NoneBut{Except: []string{"/b/x"}}})), ev), "files")
 	if len(o.Violations) != 2 {
 		t.Errorf("%+v", o.Violations)
 	}

@@ -152,7 +152,7 @@ func causesOf(before, after Outcome, v Verdict) []Cause {
 		if counted[k]--; counted[k] >= 0 {
 			continue
 		}
-		c := Cause{Message: n.Message, Reason: "it is new on that day"}
+		c := Cause{Message: n.Message, Reason: "it begins to count on that day"}
 		if n.Finding != nil {
 			c.Finding = n.Finding.ID
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
-func day(s string) time.Time {
+func onDay(s string) time.Time {
 	t, err := time.Parse(time.DateOnly, s)
 	if err != nil {
 		panic(err)
@@ -39,14 +39,14 @@ func foretold(p *policy.Policy, days int, evs ...evidence.Evidence) string {
 func TestForecast(t *testing.T) {
 	two := found(vuln("CVE-1", evidence.SeverityCritical, 0, ""), vuln("CVE-2", evidence.SeverityCritical, 1, ""))
 	waive := func(id, finding, until string) policy.Waiver {
-		return policy.Waiver{ID: id, Finding: finding, Until: day(until), Reason: "r", Owner: "o"}
+		return policy.Waiver{ID: id, Finding: finding, Until: onDay(until), Reason: "r", Owner: "o"}
 	}
 	with := func(p *policy.Policy, ws ...policy.Waiver) *policy.Policy {
 		p.Waivers = ws
 		return p
 	}
 	from := critical
-	from.From = day("2026-03-20")
+	from.From = onDay("2026-03-20")
 	warned := asWarning(from)
 	lateBudget := vulnRule("budget", policy.VulnerabilityRule{Severities: []evidence.Severity{evidence.SeverityCritical}, Max: 1})
 	for _, tt := range []struct {
@@ -82,10 +82,45 @@ func TestForecast(t *testing.T) {
 	}
 }
 
+// What turns worse by the age of something else than a waiver.
+func TestForecastOfAges(t *testing.T) {
+	graced := critical
+	r := *graced.Vulnerabilities
+	r.Grace = &policy.Grace{Days: 7}
+	graced.Vulnerabilities = &r
+	published := vuln("CVE-1", evidence.SeverityCritical, 0, "")
+	published.Published = ptr(onDay("2026-03-08"))
+	if diff := cmp.Diff("2026-03-16 no-critical pass→fail red=true \n  CVE-1 : its grace period is over\n",
+		foretold(rules(graced), 14, found(published))); diff != "" {
+		t.Error(diff)
+	}
+
+	maintained := with(func(ev *evidence.Evidence) { ev.Coverage.OS.EndOfLifeDate = ptr(onDay("2026-03-18")) })
+	eol := vulnRule("maintained", policy.VulnerabilityRule{EndOfLife: true})
+	if diff := cmp.Diff("2026-03-18 maintained pass→fail red=true \n   : it begins to count on that day\n",
+		foretold(rules(eol), 14, maintained)); diff != "" {
+		t.Error(diff)
+	}
+
+	// A feed that grows old in the course of a day, and the rule that needs it.
+	known := vulnRule("known-exploited", policy.VulnerabilityRule{KnownExploited: true})
+	p := rules(known, asWarning(known))
+	p.Rules[1].ID = "also"
+	p.Feeds.KEV = &policy.Feed{MaxAge: 7 * 24 * time.Hour}
+	fed := with(func(ev *evidence.Evidence) {
+		ev.Feeds.KEV = &evidence.FeedState{Source: "kev.json", Entries: 1, Updated: ptr(now.AddDate(0, 0, -5))}
+	})
+	const old = "not decided: the kev feed cannot be used: it is of 2026-03-05T12:00:00Z: 7d old, where the policy allows 7d"
+	if diff := cmp.Diff("2026-03-12 known-exploited pass→error red=true "+old+"\n2026-03-12 also pass→error red=false "+old+"\n",
+		foretold(p, 14, fed)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // The input is as it was, and a year is the end.
 func TestForecastIsPureAndBounded(t *testing.T) {
 	p := rules(critical)
-	p.Waivers = []policy.Waiver{{ID: "w", Finding: "CVE-1", Until: day("2028-01-01")}}
+	p.Waivers = []policy.Waiver{{ID: "w", Finding: "CVE-1", Until: onDay("2028-01-01")}}
 	ev := found(vuln("CVE-1", evidence.SeverityCritical, 0, ""))
 	in := verdict.Input{Policy: p, Evidence: []evidence.Evidence{ev}, EffectiveTime: now}
 	updated := *ev.Database.UpdatedAt
@@ -100,7 +135,7 @@ func TestForecastIsPureAndBounded(t *testing.T) {
 // A rule that is to come says from when it fails.
 func TestSummaryOfEffectiveDate(t *testing.T) {
 	r := critical
-	r.From = day("2026-12-01")
+	r.From = onDay("2026-12-01")
 	v := decide(rules(r), found(vuln("CVE-1", evidence.SeverityCritical, 0, "")))
 	o := outcome(v, "no-critical")
 	if o.Result != verdict.Warn || o.From == nil || !strings.HasSuffix(o.Summary, "; fails from 2026-12-01") || v.Status != verdict.Passed {

@@ -35,7 +35,9 @@ func FuzzDecide(f *testing.F) {
 		}
 		p := strict()
 		p.Coverage.UnreadableAccept = []string{glob}
-		p.Waivers = []policy.Waiver{{ID: "w", Rule: rule, Finding: finding, Package: pkg, Path: glob, Until: today}}
+		p.Waivers = []policy.Waiver{{ID: "w", Rule: rule, Finding: finding, Package: pkg, Path: glob, Until: today},
+			{ID: "x", Rule: rule, Images: []string{glob}, Origin: pkg, Until: today, Recorded: &policy.Recorded{Date: today}}}
+		p.WaiverLimits.FailOnDrift = len(b)%2 == 0
 		before, _ := json.Marshal(ev)
 		v := decide(p, ev)
 		for _, s := range v.Subjects {

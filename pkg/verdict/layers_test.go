@@ -103,7 +103,7 @@ func TestLayers(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			o := outcome(decide(rules(layerRule(c.rule)), c.ev), "lean")
-			if diff := cmp.Diff(c.want, messages(o)); diff != "" {
+			if diff := cmp.Diff(c.want, fileMessages(o)); diff != "" {
 				t.Errorf("%s: %s", o.Summary, diff)
 			}
 			if o.Summary == "" {

@@ -33,10 +33,12 @@ type waiverPlace struct {
 // entry is a waiver and what became of it.
 type entry struct {
 	policy.Waiver
-	matches int
-	used    bool
-	refused string
-	drift   map[string]bool
+	// matches are the violations that it waives or would waive if it held, denied
+	// those that it must not.
+	matches, denied int
+	used            bool
+	refused         string
+	drift           map[string]bool
 }
 
 func newLedger(t time.Time) *ledger {
@@ -104,9 +106,16 @@ func (s *subject) waive(o Outcome, level int, v Violation) (Waived, bool) {
 		}
 		switch {
 		case s.policy.EnforcedLevel(level) && e.Level != level:
+			e.denied++
 			e.refuse(fmt.Sprintf("the rule %s is enforced, and only its own document can waive it", o.Rule))
 			continue
+		case s.policy.EnforcedLevel(level) && len(e.Images) > 0 && archive(s.evidence.Subject.Source) && s.evidence.Subject.Destination == "":
+			// An archive could name itself after an image with the widest waivers.
+			e.denied++
+			e.refuse("only the archive itself says what the image is called; give --destination REF, the name that it is pushed to")
+			continue
 		case o.Group == string(policy.GroupBase) && v.ID == FactLineage:
+			e.denied++
 			e.refuse("the lineage of the base image cannot be waived")
 			continue
 		}
@@ -186,6 +195,7 @@ func (l *ledger) states() []WaiverState {
 			s.Use = WaiverUsed
 		case e.refused != "":
 			s.Use = WaiverRefused
+			s.Matches += e.denied
 		default:
 			s.Use = WaiverUnused
 		}

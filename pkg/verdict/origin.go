@@ -2,8 +2,108 @@
 
 package verdict
 
-import "github.com/ocigate/ocigate/pkg/evidence"
+import (
+	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/policy"
+)
 
-// origin says who answers for a layer: the application, unless it is proven that the
-// base image does.
-func (s *subject) origin(evidence.Layer) Origin { return OriginApplication }
+// judgeBase decides the base rules before all others, which may ask for the origin
+// of what they find.
+func (s *subject) judgeBase() {
+	s.baseRules = map[int]Outcome{}
+	approved, met := false, true
+	for i, r := range s.policy.Rules {
+		if r.Base == nil {
+			continue
+		}
+		o := s.decide(r)
+		s.baseRules[i] = o
+		if o.Action != policy.ActionFail {
+			continue
+		}
+		approved = approved || len(r.Base.Images) > 0
+		// Below an enforced rule a waived violation is still the base's.
+		met = met && o.Result == Pass && !(o.Enforced && len(o.Waived) > 0)
+	}
+	b := s.evidence.Base
+	s.baseMet = approved && met && b != nil && b.Lineage == evidence.LineageProven &&
+		b.Layers > 0 && b.Layers <= len(s.evidence.Layers)
+	s.layerFacts = map[evidence.Layer]layerFact{}
+}
+
+// layerFact is what is known of a layer: there are few layers and many findings.
+type layerFact struct {
+	origin Origin
+	line   int
+}
+
+func (s *subject) layerFact(l evidence.Layer) layerFact {
+	f, ok := s.layerFacts[l]
+	if !ok {
+		if f.origin = s.originOf(l); f.origin == OriginApplication {
+			f.line = s.layerLine(l)
+		}
+		if s.layerFacts != nil {
+			s.layerFacts[l] = f
+		}
+	}
+	return f
+}
+
+// origin says who answers for a layer. It is the base only if the lineage is proven
+// and the base meets every failing base rule, one of which names the approved
+// images. A layer that occurs above the base, too, is the application's.
+func (s *subject) origin(l evidence.Layer) Origin { return s.layerFact(l).origin }
+
+func (s *subject) originOf(l evidence.Layer) Origin {
+	if !s.baseMet || l.DiffID == "" && l.Digest == "" {
+		return OriginApplication
+	}
+	origin := OriginApplication
+	for i, facts := range s.evidence.Layers {
+		same := l.DiffID != "" && l.DiffID == facts.DiffID || l.DiffID == "" && l.Digest == facts.Digest
+		switch {
+		case !same:
+		case i >= s.evidence.Base.Layers:
+			return OriginApplication
+		default:
+			origin = OriginBase
+		}
+	}
+	return origin
+}
+
+// locate fills in the origin of violations that are about a layer, and the line of
+// the Dockerfile for those of the application.
+func (s *subject) locate(vs []Violation) {
+	for i := range vs {
+		l, ok := layerOf(vs[i])
+		if !ok {
+			continue
+		}
+		f := s.layerFact(l)
+		vs[i].Origin = f.origin
+		if vs[i].Line == 0 {
+			vs[i].Line = f.line
+		}
+	}
+}
+
+func layerOf(v Violation) (evidence.Layer, bool) {
+	candidates := []evidence.Layer{v.Layer}
+	if v.Finding != nil {
+		candidates = append(candidates, v.Finding.Layer)
+		if v.Finding.Package != nil {
+			candidates = append(candidates, v.Finding.Package.Layer)
+		}
+	}
+	if v.Package != nil {
+		candidates = append(candidates, v.Package.Layer)
+	}
+	for _, l := range candidates {
+		if l.DiffID != "" || l.Digest != "" {
+			return l, true
+		}
+	}
+	return evidence.Layer{}, false
+}

@@ -20,6 +20,8 @@ type judgement struct {
 	violations []Violation
 	// pending are violations in their grace period.
 	pending []Violation
+	// warnings are violations that only warn, whatever the rule's action.
+	warnings []Violation
 	// gaps are the reasons why there may be violations that nobody has seen.
 	gaps gaps
 	// undecided says that the rule could not be evaluated at all, and skip that it
@@ -80,19 +82,9 @@ func (s *subject) decide(r policy.Rule) Outcome {
 func (s *subject) settle(o Outcome, j judgement, level int) Outcome {
 	o.Examined, o.Max = j.examined, max(0, j.max)
 	o.Problems = append(o.Problems, j.gaps.problems...)
-	sort := func(vs []Violation, counted *[]Violation) {
-		for _, v := range vs {
-			if w, ok := s.excused(level, v); ok {
-				o.Waived = append(o.Waived, w)
-			} else if w, ok := s.waive(o, level, v); ok {
-				o.Waived = append(o.Waived, w)
-			} else {
-				*counted = append(*counted, v)
-			}
-		}
-	}
-	sort(j.violations, &o.Violations)
-	sort(j.pending, &o.Pending)
+	s.sort(&o, &o.Violations, level, j.violations)
+	s.sort(&o, &o.Warnings, level, j.warnings)
+	s.sort(&o, &o.Pending, level, j.pending)
 	waived := ""
 	if n := len(o.Waived); n > 0 {
 		waived = fmt.Sprintf("; %d waived", n)
@@ -113,6 +105,9 @@ func (s *subject) settle(o Outcome, j judgement, level int) Outcome {
 		o.Result, o.Summary = Error, "not decided: "+j.gaps.String()
 	case j.skip != "":
 		o.Result, o.Summary = Skip, j.skip
+	case len(o.Warnings) > 0:
+		j.noun = "warning"
+		o.Result, o.Summary = Warn, tally(o.Warnings, j)+waived
 	case len(o.Violations) > 0:
 		o.Result, o.Summary = Pass, tally(o.Violations, j)+waived
 	case len(o.Waived) == 1:
@@ -124,6 +119,20 @@ func (s *subject) settle(o Outcome, j judgement, level int) Outcome {
 	}
 	o.Summary += inGrace(o.Pending)
 	return o
+}
+
+// sort puts those violations that are waived with the waived ones, the rest into counted.
+func (s *subject) sort(o *Outcome, counted *[]Violation, level int, vs []Violation) {
+	s.locate(vs)
+	for _, v := range vs {
+		if w, ok := s.excused(level, v); ok {
+			o.Waived = append(o.Waived, w)
+		} else if w, ok := s.waive(*o, level, v); ok {
+			o.Waived = append(o.Waived, w)
+		} else {
+			*counted = append(*counted, v)
+		}
+	}
 }
 
 // tally is "3 vulnerabilities (1 critical, 2 high)", with what is tolerated where that is not none.

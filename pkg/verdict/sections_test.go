@@ -13,17 +13,17 @@ import (
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
-// documents is a policy.Loader.
-type documents map[string]string
+// sectionDocuments is a policy.Loader.
+type sectionDocuments map[string]string
 
-func (d documents) Load(_ context.Context, reference string, _ *policy.Document) (*policy.Document, error) {
+func (d sectionDocuments) Load(_ context.Context, reference string, _ *policy.Document) (*policy.Document, error) {
 	if data, ok := d[reference]; ok {
 		return &policy.Document{Source: reference, Data: []byte("version: 1\nname: " + reference + "\n" + data)}, nil
 	}
 	return nil, fs.ErrNotExist
 }
 
-func (d documents) load(t *testing.T, reference string, enforce ...string) *policy.Policy {
+func (d sectionDocuments) load(t *testing.T, reference string, enforce ...string) *policy.Policy {
 	t.Helper()
 	req := policy.Request{Policy: reference}
 	for _, e := range enforce {
@@ -45,7 +45,7 @@ images:
 
 // An image must not choose the section of an enforced policy by naming itself.
 func TestSelfNamedImage(t *testing.T) {
-	d := documents{"owner": legacy, "own": "rules: {config: [{id: non-root, user: non-root}]}\n"}
+	d := sectionDocuments{"owner": legacy, "own": "rules: {config: [{id: non-root, user: non-root}]}\n"}
 	enforced, own := d.load(t, "own", "owner"), d.load(t, "owner")
 	const name = "registry.example.com/legacy/a:1"
 	type subject = evidence.Subject
@@ -85,7 +85,7 @@ func TestSelfNamedImage(t *testing.T) {
 // What a section demands of platforms and accepts by waivers holds for its images,
 // and for no other.
 func TestSectionsOfOneDecision(t *testing.T) {
-	d := documents{"p": `
+	d := sectionDocuments{"p": `
 platforms: [linux/amd64]
 rules: {secrets: [{id: no-secrets}]}
 images:

@@ -107,6 +107,9 @@ type Outcome struct {
 	Waived     []Waived    `json:"waived"`
 	// Pending are violations in their grace period: they do not count yet.
 	Pending []Violation `json:"pending,omitempty"`
+	// Warnings are violations that only warn, whatever the action: what a custom rule
+	// says in `warn`. By themselves they make a `warn` result.
+	Warnings []Violation `json:"warnings,omitempty"`
 	// Problems are the reasons of an error.
 	Problems []evidence.Problem `json:"problems"`
 	// Examined counts the findings or facts that the rule looked at.

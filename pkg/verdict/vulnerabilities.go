@@ -32,7 +32,7 @@ func (s *subject) vulnerabilities(r policy.VulnerabilityRule) judgement {
 		if !s.selects(r, f) {
 			continue
 		}
-		if r.Origin != "" && string(s.origin(layerOf(f))) != r.Origin {
+		if r.Origin != "" && string(s.origin(findingLayer(f))) != r.Origin {
 			unplaced = unplaced || r.Origin == string(OriginBase)
 			continue
 		}
@@ -52,8 +52,8 @@ func (s *subject) vulnerabilities(r policy.VulnerabilityRule) judgement {
 	return j
 }
 
-// layerOf is the layer that brought a finding.
-func layerOf(f evidence.Finding) evidence.Layer {
+// findingLayer is the layer that brought a finding.
+func findingLayer(f evidence.Finding) evidence.Layer {
 	if f.Layer == (evidence.Layer{}) && f.Package != nil {
 		return f.Package.Layer
 	}

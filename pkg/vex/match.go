@@ -51,13 +51,14 @@ func matchesPackage(want, pkg packageurl.PackageURL) bool {
 
 // matchesImage says whether a pkg:oci URL names the image: by digest, or else by its
 // whole repository, and tag and architecture where it has them. The name alone is that
-// of many images.
+// of many images, and that of an archive is what the archive says.
 func matchesImage(want packageurl.PackageURL, sub evidence.Subject) (ok, pinned bool) {
 	if want.Version != "" {
 		return want.Version == sub.Digest || want.Version == sub.IndexDigest, true
 	}
 	q := want.Qualifiers.Map()
-	if q["repository_url"] == "" || q["arch"] != "" && q["arch"] != sub.Platform.Architecture {
+	archive := sub.Source == evidence.SourceDockerArchive || sub.Source == evidence.SourceOCIArchive || sub.Source == evidence.SourceOCI
+	if archive && sub.Destination == "" || q["repository_url"] == "" || q["arch"] != "" && q["arch"] != sub.Platform.Architecture {
 		return false, false
 	}
 	named := false

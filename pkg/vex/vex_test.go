@@ -78,6 +78,26 @@ func TestPrecise(t *testing.T) {
 	}
 }
 
+func TestArchivesNameThemselves(t *testing.T) {
+	d, err := vex.Parse([]byte(open(`"pkg:oci/shop?repository_url=registry.example.com/team/shop"`, notAffected)), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub := image()
+	sub.Source = evidence.SourceOCIArchive
+	if _, ok := d.About(finding(), sub); ok {
+		t.Error("an archive is believed")
+	}
+	sub.Destination = "registry.example.com/team/shop:2"
+	if _, ok := d.About(finding(), sub); !ok {
+		t.Error("a destination is not believed")
+	}
+	sub.Destination = "registry.example.com/team/other:2"
+	if _, ok := d.About(finding(), sub); ok {
+		t.Error("one name of two matches")
+	}
+}
+
 func TestFixedNamesAVersion(t *testing.T) {
 	for product, applies := range map[string]bool{
 		`"pkg:apk/alpine/openssl"`: false, `"pkg:apk/alpine/openssl@3.1.4-r0"`: true,

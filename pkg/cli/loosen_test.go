@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli_test
+
+import (
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+
+	"github.com/ocigate/ocigate/pkg/cli"
+	"github.com/ocigate/ocigate/pkg/internal/dbtest"
+	"github.com/ocigate/ocigate/pkg/internal/imagetest"
+	"github.com/ocigate/ocigate/pkg/verdict"
+)
+
+// setting is a flag or a variable, why it cannot loosen what an enforced policy
+// demands, and values to try.
+type setting struct {
+	why    string
+	values []string
+	// green is set for the one that exists to make a failed run exit 0: its verdict
+	// must still be what it is.
+	green bool
+}
+
+// checkFlags lists every flag of `ocigate check`. A new one belongs here, with the
+// reason why it can loosen nothing; $DIR is a directory with the files below.
+func checkFlags() map[string]setting {
+	return map[string]setting{
+		"policy":             {why: "stands below --enforce, and is parsed with it", values: []string{"$DIR/lax.yaml", "ocigate:baseline", "$DIR/loose.yaml"}},
+		"enforce":            {why: "adds a policy; none is taken away", values: []string{"$DIR/lax.yaml"}},
+		"policy-digest":      {why: "refuses to run", values: []string{"sha256:0"}},
+		"platform":           {why: "fewer than the policy requires is a usage error", values: []string{"linux/amd64", "linux/arm64"}},
+		"destination":        {why: "names what the image is pushed to: sections of the enforced policy are the owner's", values: []string{"registry.example.com/x:1", "registry.example.com/loose/x:1"}},
+		"output":             {why: "says where reports go", values: []string{"json", "json=$DIR/out.json"}},
+		"color":              {why: "is about looks", values: []string{"always", "never"}},
+		"quiet":              {why: "is about progress", values: []string{"true"}},
+		"report-only":        {why: "changes the exit code of FAILED, not the verdict, which says so", values: []string{"true"}, green: true},
+		"effective-time":     {why: "moves dates only; the verdict says that a time was given", values: []string{"2026-11-25", "2099-01-01"}},
+		"allow-past":         {why: "lets a time be past; the verdict says that a time was given", values: []string{"true"}},
+		"timeout":            {why: "a run that takes longer is ERROR", values: []string{"1ns", "1h"}},
+		"cache-dir":          {why: "the cache keeps what a verified pass found", values: []string{"$DIR/cache2"}},
+		"no-layer-cache":     {why: "analyses more", values: []string{"true"}},
+		"db-repository":      {why: "the policy limits the age of the database, and its origin and digest are in the verdict", values: []string{"127.0.0.1:1/db"}},
+		"java-db-repository": {why: "as db-repository", values: []string{"127.0.0.1:1/db"}},
+		"db-dir":             {why: "as db-repository; one that is not there is ERROR", values: []string{"$DIR/none", "$DIR/empty-db"}},
+		"offline":            {why: "fetches nothing; without a database it is ERROR", values: []string{"true"}},
+		"ca-file":            {why: "trusts a certificate; content is by digest", values: []string{"$DIR/lax.yaml"}},
+		"insecure-registry":  {why: "as ca-file", values: []string{"127.0.0.1:1"}},
+		"help":               {why: "examines nothing, and gives no verdict", values: nil},
+	}
+}
+
+// variables lists every environment variable that the program reads by name.
+func variables() map[string]setting {
+	docker := setting{why: "says where the daemon and the credentials are; content is by digest", values: []string{"$DIR/none"}}
+	return map[string]setting{
+		"OCIGATE_POLICY":        {why: "stands below --policy and --enforce", values: []string{"$DIR/lax.yaml"}},
+		"OCIGATE_ENFORCE":       {why: "adds to --enforce", values: []string{"$DIR/lax.yaml", "", "  "}},
+		"OCIGATE_POLICY_DIGEST": {why: "refuses to run", values: []string{"sha256:0"}},
+		"OCIGATE_CACHE_DIR":     {why: "the cache keeps what a verified pass found", values: []string{"$DIR/cache2"}},
+		"NO_COLOR":              {why: "is about looks", values: []string{"1"}},
+		"TERM":                  {why: "is about looks", values: []string{"dumb"}},
+		"CI":                    {why: "is about progress", values: []string{"true"}},
+		"DOCKER_HOST":           docker, "DOCKER_CONTEXT": docker, "DOCKER_CONFIG": docker, "DOCKER_TLS": docker, "DOCKER_TLS_VERIFY": docker,
+		"DOCKER_CERT_PATH": docker, "HOME": docker, "XDG_RUNTIME_DIR": docker, "XDG_CONFIG_HOME": docker, "REGISTRY_AUTH_FILE": docker,
+	}
+}
+
+func TestEveryFlagIsKnown(t *testing.T) {
+	known := checkFlags()
+	check, _, err := cli.Root().Find([]string{"check"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check.InitDefaultHelpFlag()
+	seen := map[string]bool{}
+	visit := func(f *pflag.Flag) {
+		seen[f.Name] = true
+		if s, ok := known[f.Name]; !ok {
+			t.Errorf("--%s is not in the table: why can it loosen no policy?", f.Name)
+		} else if s.why == "" || len(s.values) == 0 && f.Name != "help" {
+			t.Errorf("--%s has no reason or no value to try", f.Name)
+		}
+	}
+	check.Flags().VisitAll(visit)
+	check.InheritedFlags().VisitAll(visit)
+	for name := range known {
+		if !seen[name] {
+			t.Errorf("--%s is in the table, and check has no such flag", name)
+		}
+	}
+}
+
+// TestEveryVariableIsKnown reads the source: variables are read in package cli and,
+// by way of Options.Getenv, in package image.
+func TestEveryVariableIsKnown(t *testing.T) {
+	known := variables()
+	read := map[string]string{}
+	for _, dir := range []string{".", "../image", "../policyoci", "../gate"} {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			tree, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(tree, func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				if !ok || len(call.Args) != 1 {
+					return true
+				}
+				sel, ok := call.Fun.(*ast.SelectorExpr)
+				if !ok || !slices.Contains([]string{"Get", "getenv", "Getenv", "LookupEnv"}, sel.Sel.Name) {
+					return true
+				}
+				if lit, ok := call.Args[0].(*ast.BasicLit); ok && lit.Kind == token.STRING {
+					if s, err := strconv.Unquote(lit.Value); err == nil && s == strings.ToUpper(s) {
+						read[s] = file
+					}
+				}
+				return true
+			})
+		}
+	}
+	for name, file := range read {
+		if s, ok := known[name]; !ok || s.why == "" || len(s.values) == 0 {
+			t.Errorf("%s (%s) is not in the table: why can it loosen no policy?", name, file)
+		}
+	}
+	for name := range known {
+		if read[name] == "" {
+			t.Errorf("%s is in the table, and nothing reads it", name)
+		}
+	}
+}
+
+const (
+	ownerPolicy = `version: 1
+name: owner
+platforms: [linux/amd64]
+database: {max-age: 520w}
+rules:
+  vulnerabilities: [{id: serious, severity: [critical, high, unknown]}]
+  config: [{id: non-root, user: non-root}]
+  secrets: [{id: no-secrets}]
+images:
+  - match: ["registry.example.com/strict/**"]
+    rules: {secrets: [{id: strict-secrets}]}
+`
+	laxPolicy = `version: 1
+name: lax
+rules:
+  secrets: [{id: nothing, max: 10000, action: warn}]
+waivers:
+  - {id: everything, rule: nothing, until: 2099-12-31, reason: r, owner: o}
+  - {id: finding, finding: aws-access-key-id, until: 2099-12-31, reason: r, owner: o}
+`
+	loosePolicy = `version: 1
+name: loose
+coverage: {os: optional, packages: optional}
+rules:
+  config: [{id: non-root, action: warn}]
+  secrets: [{id: no-secrets, action: warn, max: 1000}]
+`
+)
+
+// TestNothingLoosens runs an image that fails and one that cannot be decided with each
+// flag and variable, and wants neither to become green.
+func TestNothingLoosens(t *testing.T) {
+	dir := tree(t, map[string]string{"owner.yaml": ownerPolicy, "lax.yaml": laxPolicy, "loose.yaml": loosePolicy, "empty-db/db/metadata.json": "{}"})
+	advisories, err := filepath.Abs("../../cmd/ocigate/testdata/advisories.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := dbtest.New(t, dbtest.Spec{Files: []string{advisories}})
+	save := func(name string, layers ...*imagetest.Layer) {
+		b := imagetest.Tar(imagetest.DockerFiles(imagetest.Saved{Image: imagetest.NewImage(layers...), Tags: []string{"registry.example.com/x:1"}})...)
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save("failing.tar", alpine("1.36.1-r28"), imagetest.NewLayer(imagetest.Gzip, imagetest.File{Name: "app/.env", Body: "aws_access_key_id = \"AKIA" + "0123456789ABCDEF\"\n"}))
+	save("undecided.tar", imagetest.NewLayer(imagetest.Gzip, imagetest.File{Name: "app/nothing", Body: "x"}))
+	replace := func(s string) string { return strings.ReplaceAll(s, "$DIR", dir) }
+	judge := func(t *testing.T, image string, env map[string]string, args ...string) (int, verdict.Status) {
+		t.Helper()
+		out := filepath.Join(t.TempDir(), "verdict.json")
+		all := []string{"check", filepath.Join(dir, image), "--enforce", filepath.Join(dir, "owner.yaml"), "--policy", filepath.Join(dir, "lax.yaml"),
+			"--cache-dir", filepath.Join(dir, "cache"), "--output", "json=" + out, "--destination", "registry.example.com/x:1", "--quiet"}
+		if !slices.ContainsFunc(args, func(s string) bool { return strings.Contains(s, "repository=127") || strings.HasPrefix(s, "--offline") }) {
+			all = append(all, "--db-dir", db)
+		}
+		base := map[string]string{"HOME": dir}
+		maps.Copy(base, env)
+		code, _, errs := run(base, append(all, args...)...)
+		b, err := os.ReadFile(out)
+		if err != nil {
+			if code == 0 {
+				t.Errorf("exit 0 without a verdict: %s", errs)
+			}
+			return code, ""
+		}
+		var v verdict.Verdict
+		if err := json.Unmarshal(b, &v); err != nil {
+			t.Fatal(err)
+		}
+		return code, v.Status
+	}
+	want := map[string]verdict.Status{"failing.tar": verdict.Failed, "undecided.tar": verdict.Failed}
+	for image := range want {
+		code, status := judge(t, image, nil)
+		t.Logf("%s: %d %s", image, code, status)
+		if code == 0 || status == verdict.Passed || status == "" {
+			t.Fatalf("%s: exit code %d, %s", image, code, status)
+		}
+	}
+	try := func(t *testing.T, s setting, env map[string]string, args ...string) {
+		for image := range want {
+			code, status := judge(t, image, env, args...)
+			if code == 0 && !s.green || status == verdict.Passed {
+				t.Errorf("%s %v %v: exit code %d, %s", image, env, args, code, status)
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(checkFlags())) {
+		s := checkFlags()[name]
+		for _, v := range s.values {
+			t.Run("--"+name+"="+v, func(t *testing.T) { try(t, s, nil, "--"+name+"="+replace(v)) })
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(variables())) {
+		s := variables()[name]
+		for _, v := range s.values {
+			t.Run(name+"="+v, func(t *testing.T) { try(t, s, map[string]string{name: replace(v)}) })
+		}
+	}
+	// The variable enforces as the flag does.
+	t.Run("OCIGATE_ENFORCE alone", func(t *testing.T) {
+		code, out, errs := run(map[string]string{"HOME": dir, "OCIGATE_ENFORCE": filepath.Join(dir, "owner.yaml")},
+			"check", filepath.Join(dir, "failing.tar"), "--policy", filepath.Join(dir, "lax.yaml"), "--db-dir", db, "--cache-dir", filepath.Join(dir, "cache"), "--quiet")
+		if code != 1 || !strings.Contains(out, "OCIGATE_ENFORCE") && !strings.Contains(out, "owner") {
+			t.Errorf("%d %s %s", code, out, errs)
+		}
+	})
+}
