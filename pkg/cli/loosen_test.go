@@ -57,6 +57,7 @@ func checkFlags() map[string]setting {
 		"offline":            {why: "fetches nothing; without a database it is ERROR", values: []string{"true"}},
 		"ca-file":            {why: "trusts a certificate; content is by digest", values: []string{"$DIR/lax.yaml"}},
 		"insecure-registry":  {why: "as ca-file", values: []string{"127.0.0.1:1"}},
+		"baseline":           {why: "max-growth is ERROR without it, and the verdict names the image that was compared with", values: []string{"$DIR/none"}},
 		"help":               {why: "examines nothing, and gives no verdict", values: nil},
 	}
 }
