@@ -12,7 +12,10 @@ import (
 )
 
 func (s *subject) packages(r policy.PackageRule) judgement {
-	j := judgement{noun: "package", gaps: s.packageGaps()}
+	j := judgement{noun: "violation", gaps: s.packageGaps()}
+	if len(r.Required) == 0 {
+		j.noun = "forbidden package"
+	}
 	if len(r.Forbidden)+len(r.Required) == 0 {
 		j.undecided = "the rule demands nothing that this version understands"
 		return j

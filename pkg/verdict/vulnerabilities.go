@@ -37,7 +37,7 @@ func (s *subject) vulnerabilities(r policy.VulnerabilityRule) judgement {
 		}
 		at := s.place(f)
 		if r.Origin != "" && string(cmp.Or(at.origin, OriginApplication)) != r.Origin {
-			unplaced = unplaced || r.Origin == string(OriginBase)
+			unplaced = true
 			continue
 		}
 		v := Violation{Message: f.message() + reasons(&r, f.Finding), Finding: f.Finding, Origin: at.origin, Line: at.line, Fix: s.fixOf(f)}
@@ -50,10 +50,19 @@ func (s *subject) vulnerabilities(r policy.VulnerabilityRule) judgement {
 	if len(j.pending) > 0 {
 		j.met = "no vulnerability that is out of grace"
 	}
-	if b := s.evidence.Base; unplaced && b != nil && b.Lineage == evidence.LineageUnknown {
-		j.undecided = "it is not known which of the vulnerabilities come from the base image: " + b.Reason
-	}
+	j.undecided = s.unplaced(r.Origin, unplaced, "vulnerabilities")
 	return j
+}
+
+// unplaced says why a rule about what the base brings cannot be decided: some may be
+// the base's, and it could not be read. Whatever is not proven to be the base's counts
+// as the application's, so rules about that can be.
+func (s *subject) unplaced(origin string, some bool, what string) string {
+	b := s.evidence.Base
+	if origin != string(OriginBase) || !some || b == nil || b.Lineage != evidence.LineageUnknown {
+		return ""
+	}
+	return fmt.Sprintf("it is not known which of the %s come from the base image: %s", what, b.Reason)
 }
 
 // selects says whether a rule is about a vulnerability, severity and origin aside.
