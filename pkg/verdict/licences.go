@@ -23,7 +23,7 @@ func (s *subject) licences(r policy.LicenceRule) judgement {
 	c := licenceCheck{rule: r, table: spdx.NewTable(), known: map[string]grade{}}
 	accepted := 0
 	for _, p := range s.distinctPackages() {
-		if len(r.PackageTypes) > 0 && !ofType(r.PackageTypes, p) || matchesPackage(r.ExceptPackages, p) ||
+		if len(r.PackageTypes) > 0 && !ofType(r.PackageTypes, &p) || matchesPackage(r.ExceptPackages, &p) ||
 			r.Origin != "" && string(s.origin(p.Layer)) != r.Origin {
 			continue
 		}

@@ -3,6 +3,8 @@
 package verdict
 
 import (
+	"slices"
+
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
@@ -12,16 +14,21 @@ import (
 func (s *subject) judgeBase() {
 	s.baseRules = map[int]Outcome{}
 	approved, met := false, true
+	// What is enforced goes by the base rules that are enforced, those included which only
+	// warn yet: else a repository could approve its own image as the base until that day.
+	onlyEnforced := slices.ContainsFunc(s.policy.Rules, func(r policy.Rule) bool {
+		return s.policy.EnforcedLevel(r.Level) && asksForOrigin(r)
+	})
 	for i, r := range s.policy.Rules {
 		if r.Base == nil {
 			continue
 		}
 		o := s.decide(r)
 		s.baseRules[i] = o
-		if o.Action != policy.ActionFail {
+		if o.Action != policy.ActionFail && !(onlyEnforced && o.Enforced && r.Action == policy.ActionFail) {
 			continue
 		}
-		approved = approved || len(r.Base.Images) > 0
+		approved = approved || len(r.Base.Images) > 0 && (o.Enforced || !onlyEnforced)
 		// Below an enforced rule a waived violation is still the base's.
 		met = met && o.Result == Pass && !(o.Enforced && len(o.Waived) > 0)
 	}
@@ -29,6 +36,10 @@ func (s *subject) judgeBase() {
 	s.baseMet = approved && met && b != nil && b.Lineage == evidence.LineageProven &&
 		b.Layers > 0 && b.Layers <= len(s.evidence.Layers)
 	s.layerFacts = map[evidence.Layer]layerFact{}
+}
+
+func asksForOrigin(r policy.Rule) bool {
+	return r.Vulnerabilities != nil && r.Vulnerabilities.Origin != "" || r.Licences != nil && r.Licences.Origin != ""
 }
 
 // layerFact is what is known of a layer: there are few layers and many findings.
@@ -76,34 +87,34 @@ func (s *subject) originOf(l evidence.Layer) Origin {
 // locate fills in the origin of violations that are about a layer, and the line of
 // the Dockerfile for those of the application.
 func (s *subject) locate(vs []Violation) {
+	var last evidence.Layer
+	var fact layerFact
 	for i := range vs {
-		l, ok := layerOf(vs[i])
+		if vs[i].Origin != "" {
+			continue // known already
+		}
+		l, ok := layerOf(&vs[i])
 		if !ok {
 			continue
 		}
-		f := s.layerFact(l)
-		vs[i].Origin = f.origin
+		if l != last {
+			last, fact = l, s.layerFact(l)
+		}
+		vs[i].Origin = fact.origin
 		if vs[i].Line == 0 {
-			vs[i].Line = f.line
+			vs[i].Line = fact.line
 		}
 	}
 }
 
-func layerOf(v Violation) (evidence.Layer, bool) {
-	candidates := []evidence.Layer{v.Layer}
-	if v.Finding != nil {
-		candidates = append(candidates, v.Finding.Layer)
-		if v.Finding.Package != nil {
-			candidates = append(candidates, v.Finding.Package.Layer)
-		}
+func layerOf(v *Violation) (evidence.Layer, bool) {
+	known := func(l evidence.Layer) bool { return l.DiffID != "" || l.Digest != "" }
+	l := v.Layer
+	if !known(l) && v.Finding != nil {
+		l = findingLayer(v.Finding)
 	}
-	if v.Package != nil {
-		candidates = append(candidates, v.Package.Layer)
+	if !known(l) && v.Package != nil {
+		l = v.Package.Layer
 	}
-	for _, l := range candidates {
-		if l.DiffID != "" || l.Digest != "" {
-			return l, true
-		}
-	}
-	return evidence.Layer{}, false
+	return l, known(l)
 }

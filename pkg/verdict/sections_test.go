@@ -118,3 +118,39 @@ images:
 		t.Errorf("%+v", v.Waivers)
 	}
 }
+
+// A repository must not approve its own image as the base that answers for findings,
+// while the owner's base rule only warns.
+func TestOwnApprovalBelowEnforced(t *testing.T) {
+	const head = "version: 1\nname: x\n"
+	for name, tt := range map[string]struct {
+		from, images, own string
+		want              verdict.Result
+	}{
+		"the owner's rule holds":                     {"2026-01-01", "debian", "{id: mine, images: ['**']}", verdict.Fail},
+		"the owner's rule warns yet":                 {"2027-01-01", "debian", "{id: mine, images: ['**']}", verdict.Fail},
+		"another rule of the owner's is made to say": {"2027-01-01", "debian", "{id: mine, images: ['**']}, {id: pinned, images: ['**']}", verdict.Fail},
+		"the owner approves, from a day to come":     {"2027-01-01", "alpine", "{id: mine, images: ['**']}", verdict.Pass},
+	} {
+		d := documents{
+			"owner": head + "rules:\n  base: [{id: approved, images: [" + tt.images + "], from: " + tt.from + "}, {id: pinned, pinned: true}]\n" +
+				"  vulnerabilities: [{id: application, severity: [critical, unknown], origin: application}]\n",
+			"own": head + "rules: {base: [" + tt.own + "]}\n",
+		}
+		p, err := policy.Load(t.Context(), policy.Request{Policy: "own", Enforce: []policy.Enforced{{Reference: "owner", SetBy: "--enforce"}}}, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ev := based(nil)
+		f := vuln("CVE-1", evidence.SeverityCritical, 0, "")
+		f.Layer = evidence.Layer{DiffID: baseLayer}
+		ev.Findings = []evidence.Finding{f}
+		v := decide(p, ev)
+		if o := outcome(v, "application"); o.Result != tt.want {
+			t.Errorf("%s: %s: %s", name, o.Result, o.Summary)
+		}
+		if o := outcome(v, "mine"); o.Result != verdict.Pass {
+			t.Errorf("%s: the repository's own rule: %s: %s", name, o.Result, o.Summary)
+		}
+	}
+}
