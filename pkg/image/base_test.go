@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +22,7 @@ import (
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/image"
 	"github.com/ocigate/ocigate/pkg/internal/imagetest"
+	"github.com/ocigate/ocigate/pkg/internal/sharedtest"
 )
 
 const (
@@ -358,17 +357,7 @@ func TestBaseOfEverySource(t *testing.T) {
 	}
 }
 
-func shared(t *testing.T, name string) string {
-	t.Helper()
-	path := filepath.Join("../../../shared/data/images", name)
-	if _, err := os.Stat(path); err != nil {
-		if os.Getenv("OCIGATE_CI") != "" {
-			t.Fatalf("shared data: %v", err)
-		}
-		t.Skipf("shared data: %v", err)
-	}
-	return path
-}
+func shared(t *testing.T, name string) string { return sharedtest.File(t, "images", name) }
 
 // TestRealBase derives an image from a real one, and takes a real one's word.
 func TestRealBase(t *testing.T) {
