@@ -14,7 +14,7 @@ import (
 var files embed.FS
 
 // Names returns the names of the shipped policies, sorted.
-func Names() []string { return []string{"baseline", "strict"} }
+func Names() []string { return []string{"baseline", "cis-docker", "runtime-hardened", "strict"} }
 
 // Read returns the document of a shipped policy.
 func Read(name string) ([]byte, error) {

@@ -47,6 +47,7 @@ func TestScripts(t *testing.T) {
 			"image":    makeImage,
 			"truncate": truncate,
 			"nosecret": noSecret,
+			"valid":    validEvidence,
 		},
 	})
 }

@@ -33,7 +33,7 @@ func compileCustom(ctx context.Context, p *policy.Policy) (customRules, error) {
 		}
 		var sources []custom.Source
 		for _, f := range r.Custom.Rego {
-			sources = append(sources, custom.Source{Name: path.Join(path.Dir(filepath.ToSlash(f.Source)), f.Path), Data: f.Data})
+			sources = append(sources, custom.Source{Name: fileName(f), Data: f.Data})
 		}
 		rule, err := custom.Compile(ctx, sources)
 		compiled[key] = rule
@@ -55,6 +55,14 @@ func compileCustom(ctx context.Context, p *policy.Policy) (customRules, error) {
 		return nil, &policy.ParseError{Diagnostics: slices.Compact(ds)}
 	}
 	return compiled, nil
+}
+
+// fileName is where a file stands, so that people find it.
+func fileName(f *policy.File) string {
+	if strings.Contains(f.Source, "://") { // an artifact holds its files
+		return f.Source + "/" + f.Path
+	}
+	return path.Join(path.Dir(filepath.ToSlash(f.Source)), f.Path)
 }
 
 // filesOf names the files of a rule and what is in them.

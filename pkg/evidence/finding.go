@@ -102,7 +102,7 @@ type Finding struct {
 }
 
 // PackageName, PackageVersion and PackagePath are empty where there is no package.
-func (f Finding) PackageName() string {
+func (f *Finding) PackageName() string {
 	if f.Package == nil {
 		return ""
 	}
@@ -110,7 +110,7 @@ func (f Finding) PackageName() string {
 }
 
 // PackageVersion is the installed version, or empty.
-func (f Finding) PackageVersion() string {
+func (f *Finding) PackageVersion() string {
 	if f.Package == nil {
 		return ""
 	}
@@ -118,7 +118,7 @@ func (f Finding) PackageVersion() string {
 }
 
 // Location is the file that the finding is in, or empty for OS packages.
-func (f Finding) Location() string {
+func (f *Finding) Location() string {
 	if f.Package != nil {
 		return f.Package.Path
 	}
@@ -128,11 +128,11 @@ func (f Finding) Location() string {
 // SortFindings sorts by kind, severity (most severe first), id, package name,
 // version, path, line.
 func SortFindings(fs []Finding) {
-	slices.SortStableFunc(fs, CompareFindings)
+	slices.SortStableFunc(fs, func(a, b Finding) int { return CompareFindings(&a, &b) })
 }
 
 // CompareFindings is the order of SortFindings.
-func CompareFindings(a, b Finding) int {
+func CompareFindings(a, b *Finding) int {
 	return cmp.Or(
 		cmp.Compare(b.Kind, a.Kind), // vulnerabilities before secrets
 		cmp.Compare(b.Severity, a.Severity),

@@ -96,7 +96,7 @@ func (s *baseSearch) find(ctx context.Context, unread error) *evidence.Base {
 	case len(s.claims) == 0:
 		best.Lineage, best.Reason = evidence.LineageUnknown, reasonOf(unread)
 		best.Hint = "name the base image with --base"
-	case best.Lineage == evidence.LineageProven:
+	case best.Lineage == evidence.LineageProven, best.Lineage == evidence.LineageDisproven:
 		best.Reason += s.contradictions(best)
 	}
 	return &best

@@ -6,8 +6,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/image"
 	"github.com/ocigate/ocigate/pkg/internal/imagetest"
 )
@@ -68,5 +73,28 @@ func FuzzManifest(f *testing.F) {
 		tryAll(t, "oci:"+imagetest.WriteDir(t, imagetest.LayoutFiles(index, more)...))
 		own, _ := imagetest.NewIndex(imagetest.PlatformOf(forged)).Document()
 		tryAll(t, "oci:"+imagetest.WriteDir(t, imagetest.LayoutFiles(own, more)...))
+	})
+}
+
+// FuzzBaseClaim: no claim breaks out of its bounds, keeps a password, or names
+// another repository the second time it is read.
+func FuzzBaseClaim(f *testing.F) {
+	for _, s := range []string{"alpine:3.20", "me:hunter2@example.com/x", "a@sha256:" + strings.Repeat("1", 64), "https://x/y?z", "[::1]:5000/x", "a:b:c@d@e", "\x00", "docker.io/library/alpine@"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		img := &image.Image{Config: &v1.ConfigFile{Config: v1.Config{Labels: map[string]string{
+			"org.opencontainers.image.base.name": s, "io.buildpacks.lifecycle.metadata": s}}}}
+		var asked string
+		b := image.FindBase(img, image.BaseQuery{Approved: func(r string) bool { asked = r; return false }}, image.Options{})(t.Context())
+		if b == nil {
+			return
+		}
+		if b.Lineage != evidence.LineageNotApproved || len(b.Claims) == 0 || len(b.Claims[0].Reference) > 600 || !utf8.ValidString(b.Claims[0].Reference) {
+			t.Errorf("%q: %+v", s, b)
+		}
+		if asked != "" && strings.ContainsAny(asked, " \n\x00") {
+			t.Errorf("%q asks for %q", s, asked)
+		}
 	})
 }

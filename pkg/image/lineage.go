@@ -123,7 +123,10 @@ func (s *baseSearch) compare(ctx context.Context, b evidence.Base, source eviden
 		}
 		b.ManifestDigest, b.Created = base.Subject.Digest, created(base)
 		b.Lineage, b.Layers, b.Hint = evidence.LineageProven, len(ids), ""
-		b.Reason = fmt.Sprintf("the first %d of the image's %d layers are its layers", len(ids), len(s.diffIDs))
+		b.Reason = fmt.Sprintf("the image's first %d layers, of %d, are the base's", len(ids), len(s.diffIDs))
+		if len(ids) == 1 {
+			b.Reason = fmt.Sprintf("the image's first layer, of %d, is the base's", len(s.diffIDs))
+		}
 		return b
 	}
 	return b

@@ -171,8 +171,9 @@ func (fs *fileSystem) sameDirectory(path []byte, group []layerEntry, end int) (w
 	}
 	name := string(path)
 	if class, ok := classDirectory(name); ok {
-		if c := (classDir{name, class}); !slices.Contains(fs.classDirs, c) {
-			fs.classDirs = append(fs.classDirs, c)
+		// One within another of its class is part of it.
+		if !slices.ContainsFunc(fs.classDirs, func(c classDir) bool { return c.class == class }) {
+			fs.classDirs = append(fs.classDirs, classDir{name, class})
 		}
 	}
 	return writable

@@ -144,7 +144,7 @@ func TestFilesOfInterest(t *testing.T) {
 			plain("bin/busybox", 0o755, ""), symlink("bin/sh", "busybox"), plain("bin/bash", 0o644, ""), plain("sbin/apk", 0o755, ""),
 			plain("usr/bin/x86_64-linux-gnu-gcc-12", 0o755, ""), plain("usr/bin/pip3.11", 0o755, ""), plain("usr/share/bash", 0o755, ""),
 			plain("app/.env", 0o644, ""), plain("app/.env.example", 0o644, ""), plain("app/.env.production", 0o644, ""),
-			plain("app/.git/HEAD", 0o644, "x"), plain("app/.git/objects/1", 0o644, ""), plain("root/.ssh/id_rsa", 0o600, ""),
+			plain("app/.git/HEAD", 0o644, "x"), plain("app/.git/objects/1", 0o644, ""), plain("app/.git/x/.git/y", 0o644, ""), plain("root/.ssh/id_rsa", 0o600, ""),
 			plain("etc/tls/server.key", 0o600, ""), plain("app/node_modules/x/test.key", 0o600, ""), plain("root/.npmrc", 0o600, ""),
 			plain("root/.docker/config.json", 0o600, ""), plain("app/config.json", 0o600, ""),
 			plain("var/lib/apt/lists/index", 0o644, "12345"), plain("var/lib/apt/lists/lock", 0o644, ""), dir("var/cache/apk", 0o755),

@@ -119,12 +119,18 @@ func (fs *fileSystem) asked(name []byte, directory, hidden bool) bool {
 	if len(fs.globs) == 0 && (!hidden || len(fs.hidden) == 0) {
 		return false
 	}
-	return match(name) || slices.ContainsFunc(fs.otherNames(string(name)), func(n string) bool { return match([]byte(n)) })
+	if match(name) {
+		return true
+	}
+	return len(fs.links) > 0 && slices.ContainsFunc(fs.otherNames(string(name)), func(n string) bool { return match([]byte(n)) })
 }
 
 // classes are those of every name of a file.
 func (fs *fileSystem) classes(name string, v layerEntry) []evidence.FileClass {
 	classes := fs.class.classes(name, v)
+	if len(fs.links) == 0 {
+		return classes
+	}
 	for _, other := range fs.otherNames(name) {
 		classes = append(classes, fs.class.classes(other, v)...)
 	}

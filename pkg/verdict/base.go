@@ -94,7 +94,8 @@ func (s *subject) named(r policy.BaseRule, b evidence.Base, j *judgement) {
 		}
 		j.violations = append(j.violations, Violation{ID: "pinned", Message: fmt.Sprintf("the base %s is not pinned by digest", b.Reference), Fix: fix})
 	}
-	if r.LatestForbidden && (strings.HasSuffix(b.Reference, ":latest") || !hasTag(b.Reference) && !b.Pinned) {
+	// What is at hand is not whatever is latest.
+	if r.LatestForbidden && !isLocal(b.Reference) && (strings.HasSuffix(b.Reference, ":latest") || !hasTag(b.Reference) && !b.Pinned) {
 		j.violations = append(j.violations, Violation{ID: "latest", Message: fmt.Sprintf("the base %s is whatever is latest", b.Reference),
 			Fix: "name a version of the base image, or a digest without a tag"})
 	}

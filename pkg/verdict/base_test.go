@@ -33,7 +33,7 @@ func based(change func(*evidence.Base)) evidence.Evidence {
 	ev.Base = &evidence.Base{
 		Claims: []evidence.BaseClaim{{Source: evidence.ClaimDockerfile, Reference: "alpine:3.20", Digest: baseDigest, Line: 7}}, Source: evidence.ClaimDockerfile,
 		Reference: alpineBase, Digest: baseDigest, ManifestDigest: "sha256:22", Pinned: true, Current: ptr(true), Created: &created,
-		Lineage: evidence.LineageProven, Layers: 2, Reason: "the first 2 of the image's 4 layers are its layers",
+		Lineage: evidence.LineageProven, Layers: 2, Reason: "the image's first 2 layers, of 4, are the base's",
 	}
 	if change != nil {
 		change(ev.Base)
@@ -84,6 +84,9 @@ func TestBaseRule(t *testing.T) {
 		"not pinned":               {full, func(b *evidence.Base) { b.Pinned = false }, verdict.Fail, "pinned"},
 		"latest":                   {full, func(b *evidence.Base) { b.Reference = "docker.io/library/alpine:latest" }, verdict.Fail, "images latest"},
 		"neither tag nor digest":   {policy.BaseRule{LatestForbidden: true}, func(b *evidence.Base) { b.Reference, b.Pinned = "docker.io/library/alpine", false }, verdict.Fail, "latest"},
+		"latest at hand":           {policy.BaseRule{LatestForbidden: true}, func(b *evidence.Base) { b.Reference, b.Pinned = "docker-archive:x/base.tar", false }, verdict.Pass, ""},
+		"local, by name":           {policy.BaseRule{Images: []string{alpineGlob, "*/x/**"}}, func(b *evidence.Base) { b.Reference = "docker-archive:x/base.tar" }, verdict.Fail, "images"},
+		"local, by digest":         {policy.BaseRule{Images: []string{"alpine@" + baseDigest}}, func(b *evidence.Base) { b.Reference = "docker-archive:x/base.tar" }, verdict.Pass, ""},
 		"a digest alone":           {policy.BaseRule{LatestForbidden: true}, func(b *evidence.Base) { b.Reference = "docker.io/library/alpine" }, verdict.Pass, ""},
 		"too old":                  {full, func(b *evidence.Base) { b.Created = ptr(now.Add(-91 * 24 * time.Hour)) }, verdict.Fail, "max-age"},
 		"undated":                  {full, func(b *evidence.Base) { b.Created = nil }, verdict.Fail, "max-age"},

@@ -28,6 +28,7 @@ func large(findings, rules int) verdict.Input {
 		f.Package.Name, f.Package.Path = fmt.Sprintf("package-%d", i%700), fmt.Sprintf("usr/lib/node_modules/p%d/package.json", i%700)
 		fs = append(fs, f)
 	}
+	evidence.SortFindings(fs) // as collectors leave them
 	pol := strict()
 	pol.Rules = nil
 	for i := range rules {

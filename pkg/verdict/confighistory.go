@@ -39,7 +39,7 @@ func (s *subject) envSecrets(c *evidence.Config) part {
 	}
 	for _, f := range s.findings(evidence.KindSecret, secretKey) {
 		if f.Path == configPath && !listed[f.ID] && (f.Hash == "" || !listed[f.Hash]) {
-			p.violations = append(p.violations, Violation{Message: secretMessage(f), Finding: &f, Fix: secretFix})
+			p.violations = append(p.violations, Violation{Message: secretMessage(f.Finding), Finding: f.Finding, Fix: secretFix})
 		}
 	}
 	return p

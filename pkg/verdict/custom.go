@@ -45,7 +45,7 @@ func (s *subject) customViolations(messages []evidence.CustomMessage) []Violatio
 			continue
 		}
 		for _, f := range fs {
-			v := Violation{Message: m.Message, Finding: &f, Fix: m.Fix}
+			v := Violation{Message: m.Message, Finding: f, Fix: m.Fix}
 			if len(fs) > 1 {
 				v.Message += ": " + findingMessage(f)
 			}
@@ -60,13 +60,14 @@ func (s *subject) customViolations(messages []evidence.CustomMessage) []Violatio
 
 // meant are the findings that a message names. A message without a package is about
 // each package that the finding concerns: all of them must be waived.
-func (s *subject) meant(m evidence.CustomMessage) []evidence.Finding {
+func (s *subject) meant(m evidence.CustomMessage) []*evidence.Finding {
 	if m.Finding == "" {
 		return nil
 	}
-	var fs []evidence.Finding
+	var fs []*evidence.Finding
 	seen := map[string]bool{}
-	for _, f := range s.evidence.Findings {
+	for i := range s.evidence.Findings {
+		f := &s.evidence.Findings[i]
 		switch {
 		case f.ID != m.Finding && !slices.Contains(f.Aliases, m.Finding):
 		case m.Package != "" && !packageMatches(m.Package, f.Package):
@@ -103,7 +104,7 @@ func (s *subject) customFact(m evidence.CustomMessage) Violation {
 	return v
 }
 
-func findingMessage(f evidence.Finding) string {
+func findingMessage(f *evidence.Finding) string {
 	if f.Kind == evidence.KindSecret {
 		return secretMessage(f)
 	}

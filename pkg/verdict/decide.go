@@ -87,6 +87,8 @@ type subject struct {
 	reference string
 	time      time.Time
 	waivers   *book
+	// found are the distinct findings, by kind: see findings.
+	found map[evidence.Kind][]*view
 	// gaps are the built-in outcomes that are errors, by id.
 	gaps map[string]Outcome
 	// baseRules are the outcomes of base rules, by their place in the policy; baseMet

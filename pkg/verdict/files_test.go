@@ -3,6 +3,7 @@
 package verdict_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -151,4 +152,34 @@ func TestLinksInCircles(t *testing.T) {
 	if len(o.Violations) != 2 {
 		t.Errorf("%+v", o.Violations)
 	}
+}
+
+// FuzzFilesAndLayers: no panic, and no pass without knowledge of the layers.
+func FuzzFilesAndLayers(f *testing.F) {
+	link := evidence.File{Path: "bin", Kind: evidence.FileSymlink, Target: "usr/bin"}
+	for _, ev := range []evidence.Evidence{good(), {}, listed(link, regular("usr/bin/su", 0o6777), removed(class("k", evidence.ClassPrivateKey))), against(layered(1, 2), evidence.Baseline{Size: 1})} {
+		b, err := json.Marshal(ev)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b, "/bin/su", int64(1000), 10)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, glob string, size int64, percent int) {
+		var ev evidence.Evidence
+		if json.Unmarshal(b, &ev) != nil {
+			return
+		}
+		except, share := &policy.NoneBut{Except: []string{glob}}, &policy.Share{Relative: true, Percent: percent}
+		v := decide(rules(
+			fileRule(policy.FileRule{Setuid: except, Setgid: except, Capabilities: except, WorldWritable: except, Devices: except,
+				Paths: []string{glob}, Classes: evidence.FileClasses(), Hidden: []string{glob}, MaxHiddenSize: &size}),
+			layerRule(policy.LayerRule{MaxCount: &percent, MaxSize: &size, MaxLayerSize: &size, MaxCompressedSize: &size, MaxWasted: share, MaxGrowth: share, CacheOrder: true}),
+		), ev)
+		if outcome(v, "files").Result == verdict.Pass && ev.Waste == nil {
+			t.Fatal("files pass although nobody looked")
+		}
+		if outcome(v, "lean").Result == verdict.Pass && (ev.Waste == nil || ev.Baseline == nil || ev.Dockerfile == nil) {
+			t.Fatal("layers pass although something is missing")
+		}
+	})
 }

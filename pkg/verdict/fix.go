@@ -13,7 +13,7 @@ import (
 const noFix = "no fix is known yet: waive with an end date or remove the package"
 
 // fixText is the smallest action that removes one vulnerability.
-func (s *subject) fixText(f evidence.Finding) string {
+func (s *subject) fixText(f *evidence.Finding) string {
 	if f.Package == nil {
 		return noFix
 	}

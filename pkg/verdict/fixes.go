@@ -55,8 +55,8 @@ func Fixes(sv SubjectVerdict) []Fix {
 }
 
 // failingFindings are the findings of violations that fail the subject, each once.
-func failingFindings(sv SubjectVerdict) []evidence.Finding {
-	var fs []evidence.Finding
+func failingFindings(sv SubjectVerdict) []*evidence.Finding {
+	var fs []*evidence.Finding
 	seen := map[string]bool{}
 	for _, o := range sv.Outcomes {
 		if o.Result != Fail {
@@ -66,9 +66,9 @@ func failingFindings(sv SubjectVerdict) []evidence.Finding {
 			if v.Finding == nil || v.Finding.Kind != evidence.KindVulnerability {
 				continue
 			}
-			if k := vulnerabilityKey(*v.Finding); !seen[k] {
+			if k := vulnerabilityKey(v.Finding); !seen[k] {
 				seen[k] = true
-				fs = append(fs, *v.Finding)
+				fs = append(fs, v.Finding)
 			}
 		}
 	}
@@ -95,7 +95,7 @@ type fixGroup struct {
 	clears int
 }
 
-func (g *fixGroup) add(f evidence.Finding) {
+func (g *fixGroup) add(f *evidence.Finding) {
 	g.clears++
 	if !slices.Contains(g.names, f.Package.Name) {
 		g.names = append(g.names, f.Package.Name)

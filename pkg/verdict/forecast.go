@@ -182,9 +182,9 @@ func waiverEnd(v Verdict, id string) string {
 func countedKey(v Violation) string {
 	if v.Finding != nil {
 		if v.Finding.Kind == evidence.KindVulnerability {
-			return vulnerabilityKey(*v.Finding)
+			return vulnerabilityKey(v.Finding)
 		}
-		return secretKey(*v.Finding)
+		return secretKey(v.Finding)
 	}
 	pkg := ""
 	if v.Package != nil {

@@ -12,7 +12,7 @@ import (
 
 // grace says whether a violation is in its grace period, and writes into it until
 // when, or why it is not.
-func (s *subject) grace(g *policy.Grace, f evidence.Finding, v *Violation) bool {
+func (s *subject) grace(g *policy.Grace, f *evidence.Finding, v *Violation) bool {
 	if g == nil || g.Days <= 0 {
 		return false
 	}

@@ -82,26 +82,45 @@ func (l *ledger) open(pol *policy.Policy) *book {
 const day = 24 * time.Hour
 
 // candidates are the waivers that may accept a violation, in the order of the policy.
-func (b *book) candidates(rule string, v Violation) []int {
-	if len(b.entries) == 0 {
-		return nil
+func (b *book) candidates(rule string, v *Violation) []int {
+	list := b.byRule[rule]
+	shared := true // list is the book's
+	add := func(name string) {
+		more := b.byFinding[name]
+		if len(more) == 0 {
+			return
+		}
+		if shared {
+			list, shared = slices.Clone(list), false
+		}
+		list = append(list, more...)
 	}
-	list := slices.Clone(b.byRule[rule])
-	for _, name := range namesOf(v) {
-		list = append(list, b.byFinding[name]...)
+	if len(b.byFinding) > 0 {
+		if v.ID != "" {
+			add(v.ID)
+		}
+		if v.Finding != nil {
+			add(v.Finding.ID)
+			for _, alias := range v.Finding.Aliases {
+				add(alias)
+			}
+		}
+	}
+	if shared {
+		return list
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
 }
 
-// waive returns the violation with the first waiver in the policy that holds and
-// accepts it. Every waiver that matches is counted, those that do not hold included.
-func (s *subject) waive(o Outcome, level int, v Violation) (Waived, bool) {
-	var out Waived
+// waive returns the first waiver in the policy that holds and accepts the violation,
+// or nil, and in what it is graver than when it was waived. Every waiver that matches
+// is counted, those that do not hold included.
+func (s *subject) waive(o *Outcome, level int, v *Violation) (waiver *entry, drifted []string) {
 	b := s.waivers
 	for _, i := range b.candidates(o.Rule, v) {
 		e := b.entries[i]
-		if !s.accepts(e.Waiver, o.Rule, v) {
+		if !s.accepts(e.Waiver, o.Rule, *v) {
 			continue
 		}
 		switch {
@@ -123,7 +142,7 @@ func (s *subject) waive(o Outcome, level int, v Violation) (Waived, bool) {
 		if e.ExpiredAt(b.time) || e.TooFarAt(b.time, b.limits) {
 			continue
 		}
-		drift := driftOf(e.Waiver, v, b.limits.FailOnDrift)
+		drift := driftOf(e.Waiver, *v, b.limits.FailOnDrift)
 		for _, d := range drift {
 			e.drift[d] = true
 		}
@@ -132,11 +151,11 @@ func (s *subject) waive(o Outcome, level int, v Violation) (Waived, bool) {
 			continue
 		}
 		e.used = true
-		if out.Waiver == "" {
-			out = Waived{Violation: v, Waiver: e.ID, Drift: drift}
+		if waiver == nil {
+			waiver, drifted = e, drift
 		}
 	}
-	return out, out.Waiver != ""
+	return waiver, drifted
 }
 
 // refuse keeps the first reason.
@@ -162,7 +181,7 @@ func driftOf(w policy.Waiver, v Violation, strict bool) []string {
 	if !r.Fixed && f.FixedVersion != "" {
 		drift = append(drift, "there is a fix now: "+f.FixedVersion)
 	}
-	if sev := severityOf(*f); sev > r.Severity {
+	if sev := severityOf(f); sev > r.Severity {
 		drift = append(drift, fmt.Sprintf("the severity rose from %s to %s", r.Severity, sev))
 	}
 	if since := f.KnownExploited; since != nil {

@@ -15,16 +15,19 @@ import (
 // licences judges what packages are under. A package that states several expressions
 // is under all of them: scanners split some lists and lose what stood between.
 func (s *subject) licences(r policy.LicenceRule) judgement {
-	j := judgement{noun: "package", gaps: s.packageGaps()}
+	j := judgement{noun: "licence violation", gaps: s.packageGaps()}
 	if len(r.Forbidden)+len(r.Allowed)+len(r.ForbiddenFamilies)+len(r.AllowedFamilies) == 0 {
 		j.undecided = "the rule demands nothing that this version understands"
 		return j
 	}
 	c := licenceCheck{rule: r, table: spdx.NewTable(), known: map[string]grade{}}
-	accepted := 0
+	accepted, unplaced := 0, false
 	for _, p := range s.distinctPackages() {
-		if len(r.PackageTypes) > 0 && !ofType(r.PackageTypes, p) || matchesPackage(r.ExceptPackages, p) ||
-			r.Origin != "" && string(s.origin(p.Layer)) != r.Origin {
+		if len(r.PackageTypes) > 0 && !ofType(r.PackageTypes, &p) || matchesPackage(r.ExceptPackages, &p) {
+			continue
+		}
+		if r.Origin != "" && string(s.origin(p.Layer)) != r.Origin {
+			unplaced = true
 			continue
 		}
 		j.examined++
@@ -35,15 +38,26 @@ func (s *subject) licences(r policy.LicenceRule) judgement {
 		case g.level != acceptable:
 			j.violations = append(j.violations, Violation{
 				Message: describePackage(p) + " " + g.reason, ID: g.licence, Package: &p, Path: p.Path, Layer: p.Layer,
-				Fix: "replace " + p.Name + " by a package under another licence",
+				Fix: licenceFix(g, p.Name),
 			})
 		}
 	}
+	j.undecided = s.unplaced(r.Origin, unplaced, "packages")
 	j.met = fmt.Sprintf("%s under licences that are accepted", count(j.examined-accepted, "package"))
+	if j.examined == 0 {
+		j.met = "no package is concerned"
+	}
 	if accepted > 0 {
 		j.met += fmt.Sprintf("; %d without a known licence, accepted by policy", accepted)
 	}
 	return j
+}
+
+func licenceFix(g grade, name string) string {
+	if g.level == unclear {
+		return "find out what " + name + " is under; if that is acceptable, name it in the rule's except-packages"
+	}
+	return "replace " + name + " by a package under another licence"
 }
 
 // level orders what can be said of a licence, the best first.

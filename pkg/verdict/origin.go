@@ -87,34 +87,34 @@ func (s *subject) originOf(l evidence.Layer) Origin {
 // locate fills in the origin of violations that are about a layer, and the line of
 // the Dockerfile for those of the application.
 func (s *subject) locate(vs []Violation) {
+	var last evidence.Layer
+	var fact layerFact
 	for i := range vs {
-		l, ok := layerOf(vs[i])
+		if vs[i].Origin != "" {
+			continue // known already
+		}
+		l, ok := layerOf(&vs[i])
 		if !ok {
 			continue
 		}
-		f := s.layerFact(l)
-		vs[i].Origin = f.origin
+		if l != last {
+			last, fact = l, s.layerFact(l)
+		}
+		vs[i].Origin = fact.origin
 		if vs[i].Line == 0 {
-			vs[i].Line = f.line
+			vs[i].Line = fact.line
 		}
 	}
 }
 
-func layerOf(v Violation) (evidence.Layer, bool) {
-	candidates := []evidence.Layer{v.Layer}
-	if v.Finding != nil {
-		candidates = append(candidates, v.Finding.Layer)
-		if v.Finding.Package != nil {
-			candidates = append(candidates, v.Finding.Package.Layer)
-		}
+func layerOf(v *Violation) (evidence.Layer, bool) {
+	known := func(l evidence.Layer) bool { return l.DiffID != "" || l.Digest != "" }
+	l := v.Layer
+	if !known(l) && v.Finding != nil {
+		l = findingLayer(v.Finding)
 	}
-	if v.Package != nil {
-		candidates = append(candidates, v.Package.Layer)
+	if !known(l) && v.Package != nil {
+		l = v.Package.Layer
 	}
-	for _, l := range candidates {
-		if l.DiffID != "" || l.Digest != "" {
-			return l, true
-		}
-	}
-	return evidence.Layer{}, false
+	return l, known(l)
 }

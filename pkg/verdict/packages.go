@@ -12,14 +12,17 @@ import (
 )
 
 func (s *subject) packages(r policy.PackageRule) judgement {
-	j := judgement{noun: "package", gaps: s.packageGaps()}
+	j := judgement{noun: "violation", gaps: s.packageGaps()}
+	if len(r.Required) == 0 {
+		j.noun = "forbidden package"
+	}
 	if len(r.Forbidden)+len(r.Required) == 0 {
 		j.undecided = "the rule demands nothing that this version understands"
 		return j
 	}
 	found := map[string]bool{}
 	for _, p := range s.distinctPackages() {
-		if len(r.PackageTypes) > 0 && !ofType(r.PackageTypes, p) {
+		if len(r.PackageTypes) > 0 && !ofType(r.PackageTypes, &p) {
 			continue
 		}
 		j.examined++
@@ -74,7 +77,7 @@ func (s *subject) distinctPackages() []evidence.Package {
 // packageFits says whether a pattern of a PackageRule matches.
 func packageFits(pattern string, p evidence.Package) bool {
 	name, version := policy.SplitPackagePattern(pattern)
-	return matchesPackage([]string{name}, p) && (version == "" || matchGlob(version, p.Version))
+	return matchesPackage([]string{name}, &p) && (version == "" || matchGlob(version, p.Version))
 }
 
 // describePackage is "curl 8.5.0 (alpine)" or "lodash 4.17.10 (app/package.json)".

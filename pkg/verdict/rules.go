@@ -4,7 +4,6 @@ package verdict
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -124,14 +123,19 @@ func (s *subject) settle(o Outcome, j judgement, level int) Outcome {
 // sort puts those violations that are waived with the waived ones, the rest into counted.
 func (s *subject) sort(o *Outcome, counted *[]Violation, level int, vs []Violation) {
 	s.locate(vs)
-	for _, v := range vs {
-		if w, ok := s.excused(level, v); ok {
-			o.Waived = append(o.Waived, w)
-		} else if w, ok := s.waive(*o, level, v); ok {
-			o.Waived = append(o.Waived, w)
+	rest := vs[:0]
+	for i := range vs {
+		v := &vs[i]
+		if st := s.excused(level, v); st != nil {
+			o.Waived = append(o.Waived, Waived{Violation: *v, Waiver: "vex:" + st.Source, VEX: st})
+		} else if e, drift := s.waive(o, level, v); e != nil {
+			o.Waived = append(o.Waived, Waived{Violation: *v, Waiver: e.ID, Drift: drift})
 		} else {
-			*counted = append(*counted, v)
+			rest = append(rest, *v)
 		}
+	}
+	if len(rest) > 0 {
+		*counted = rest
 	}
 }
 
@@ -141,9 +145,9 @@ func tally(vs []Violation, j judgement) string {
 		return vs[0].Message
 	}
 	bySeverity := map[evidence.Severity]int{}
-	for _, v := range vs {
-		if v.Finding != nil {
-			bySeverity[severityOf(*v.Finding)]++
+	for i := range vs {
+		if f := vs[i].Finding; f != nil {
+			bySeverity[severityOf(f)]++
 		}
 	}
 	var parts []string
@@ -189,33 +193,4 @@ func (s *subject) open(rules ...string) gaps {
 		}
 	}
 	return g
-}
-
-// severityOf is the severity of a finding. A value outside of the scale counts
-// as unknown, never as "below low".
-func severityOf(f evidence.Finding) evidence.Severity {
-	if f.Severity > evidence.SeverityCritical {
-		return evidence.SeverityUnknown
-	}
-	return f.Severity
-}
-
-// findings returns the distinct findings of a kind in the order of reports.
-func (s *subject) findings(kind evidence.Kind, key func(evidence.Finding) string) []evidence.Finding {
-	var fs []evidence.Finding
-	seen := map[string]bool{}
-	for _, f := range s.evidence.Findings {
-		if k := key(f); f.Kind == kind && !seen[k] {
-			seen[k] = true
-			fs = append(fs, f)
-		}
-	}
-	slices.SortStableFunc(fs, compareFindings)
-	return fs
-}
-
-// compareFindings puts unknown behind low, as reports do.
-func compareFindings(a, b evidence.Finding) int {
-	a.Severity, b.Severity = severityOf(a), severityOf(b)
-	return evidence.CompareFindings(a, b)
 }

@@ -25,11 +25,11 @@ func (s *subject) secrets(r policy.SecretRule) judgement {
 		j.met += fmt.Sprintf("; %s of the base image not searched", countOf(n, "layer"))
 	}
 	for _, f := range all {
-		if len(r.Severities) > 0 && !slices.Contains(r.Severities, severityOf(f)) {
+		if len(r.Severities) > 0 && !slices.Contains(r.Severities, f.severity) {
 			continue
 		}
 		j.violations = append(j.violations, Violation{
-			Message: secretMessage(f), Finding: &f,
+			Message: secretMessage(f.Finding), Finding: f.Finding,
 			Fix: "take the secret out of the build, so that no layer holds it, and revoke it",
 		})
 	}
@@ -52,13 +52,13 @@ func (s *subject) secretGaps() gaps {
 }
 
 // secretKey makes findings distinct by rule and place.
-func secretKey(f evidence.Finding) string {
+func secretKey(f *evidence.Finding) string {
 	return strings.Join([]string{
 		string(f.Kind), f.ID, f.Location(), strconv.Itoa(f.StartLine), strconv.Itoa(f.EndLine),
 	}, "\x00")
 }
 
-func secretMessage(f evidence.Finding) string {
+func secretMessage(f *evidence.Finding) string {
 	title := f.Title
 	if title == "" {
 		title = f.ID

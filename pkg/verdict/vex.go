@@ -15,19 +15,19 @@ const (
 	vexFixed       = "fixed"
 )
 
-// excused returns the violation with the first VEX statement that removes it. An
+// excused returns the first VEX statement that removes the violation, or nil. An
 // enforced rule honours the documents of its own policy only.
-func (s *subject) excused(level int, v Violation) (Waived, bool) {
+func (s *subject) excused(level int, v *Violation) *evidence.VEXStatement {
 	if v.Finding == nil || v.Finding.Kind != evidence.KindVulnerability {
-		return Waived{}, false
+		return nil
 	}
-	for _, st := range v.Finding.VEX {
-		if s.policy.EnforcedLevel(level) && st.Level != level || !honoured(st) {
-			continue
+	for i := range v.Finding.VEX {
+		st := &v.Finding.VEX[i]
+		if (!s.policy.EnforcedLevel(level) || st.Level == level) && honoured(*st) {
+			return st
 		}
-		return Waived{Violation: v, Waiver: "vex:" + st.Source, VEX: &st}, true
 	}
-	return Waived{}, false
+	return nil
 }
 
 // honoured says whether a statement removes a violation: not_affected needs to say

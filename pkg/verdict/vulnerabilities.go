@@ -3,6 +3,7 @@
 package verdict
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,16 +29,19 @@ func (s *subject) vulnerabilities(r policy.VulnerabilityRule) judgement {
 	}
 	j.gaps.problems = append(j.gaps.problems, s.feedProblems(r)...)
 	unplaced := false
-	for _, f := range all {
-		if !s.selects(r, f) {
+	concerned := ofSeverity(all, r.Severities)
+	j.violations = make([]Violation, 0, len(concerned))
+	for _, f := range concerned {
+		if !selects(&r, f) {
 			continue
 		}
-		if r.Origin != "" && string(s.origin(findingLayer(f))) != r.Origin {
-			unplaced = unplaced || r.Origin == string(OriginBase)
+		at := s.place(f)
+		if r.Origin != "" && string(cmp.Or(at.origin, OriginApplication)) != r.Origin {
+			unplaced = true
 			continue
 		}
-		v := Violation{Message: vulnerabilityMessage(f) + reasons(r, f), Finding: &f, Fix: s.fixText(f)}
-		if s.grace(r.Grace, f, &v) {
+		v := Violation{Message: f.message() + reasons(&r, f.Finding), Finding: f.Finding, Origin: at.origin, Line: at.line, Fix: s.fixOf(f)}
+		if s.grace(r.Grace, f.Finding, &v) {
 			j.pending = append(j.pending, v)
 		} else {
 			j.violations = append(j.violations, v)
@@ -46,37 +50,32 @@ func (s *subject) vulnerabilities(r policy.VulnerabilityRule) judgement {
 	if len(j.pending) > 0 {
 		j.met = "no vulnerability that is out of grace"
 	}
-	if b := s.evidence.Base; unplaced && b != nil && b.Lineage == evidence.LineageUnknown {
-		j.undecided = "it is not known which of the vulnerabilities come from the base image: " + b.Reason
-	}
+	j.undecided = s.unplaced(r.Origin, unplaced, "vulnerabilities")
 	return j
 }
 
-// findingLayer is the layer that brought a finding.
-func findingLayer(f evidence.Finding) evidence.Layer {
-	if f.Layer == (evidence.Layer{}) && f.Package != nil {
-		return f.Package.Layer
+// unplaced says why a rule about what the base brings cannot be decided: some may be
+// the base's, and it could not be read. Whatever is not proven to be the base's counts
+// as the application's, so rules about that can be.
+func (s *subject) unplaced(origin string, some bool, what string) string {
+	b := s.evidence.Base
+	if origin != string(OriginBase) || !some || b == nil || b.Lineage != evidence.LineageUnknown {
+		return ""
 	}
-	return f.Layer
+	return fmt.Sprintf("it is not known which of the %s come from the base image: %s", what, b.Reason)
 }
 
-// vulnerabilityKey makes findings distinct by id, package and path.
-func vulnerabilityKey(f evidence.Finding) string {
-	return strings.Join([]string{string(f.Kind), f.ID, f.PackageName(), f.PackageVersion(), f.Location()}, "\x00")
-}
-
-// selects says whether a rule is about a vulnerability, its origin aside.
-func (s *subject) selects(r policy.VulnerabilityRule, f evidence.Finding) bool {
+// selects says whether a rule is about a vulnerability, severity and origin aside.
+func selects(r *policy.VulnerabilityRule, f *view) bool {
 	switch {
-	case len(r.Severities) > 0 && !slices.Contains(r.Severities, severityOf(f)),
-		r.Fixed != nil && *r.Fixed != (f.FixedVersion != ""),
-		r.KnownExploited && f.KnownExploited == nil,
-		!selectsStatus(r.Statuses, f.Status),
-		!selectsScore(r.CVSS, cvss(f)),
-		!selectsScore(r.EPSS, epss(f)):
+	case r.Fixed != nil && *r.Fixed != f.fixed,
+		r.KnownExploited && !f.known,
+		len(r.Statuses) > 0 && !selectsStatus(r.Statuses, f.Status),
+		r.CVSS != nil && !selectsScore(r.CVSS, cvss(f.Finding)),
+		r.EPSS != nil && !selectsScore(r.EPSS, epss(f.Finding)):
 		return false
 	}
-	return selectsPackage(r, f)
+	return selectsAny(r) || selectsPackage(r, f.Finding)
 }
 
 // selectsStatus: a vendor that says nothing, or something that nobody knows, leaves
@@ -102,29 +101,34 @@ func selectsScore(want *policy.Score, score float64) bool {
 }
 
 // cvss and epss are the scores of a finding, -1 where it has none that makes sense.
-func cvss(f evidence.Finding) float64 {
+func cvss(f *evidence.Finding) float64 {
 	if f.CVSS > 0 && f.CVSS <= 10 {
 		return f.CVSS
 	}
 	return -1
 }
 
-func epss(f evidence.Finding) float64 {
+func epss(f *evidence.Finding) float64 {
 	if f.EPSS != nil && *f.EPSS >= 0 && *f.EPSS <= 1 {
 		return *f.EPSS
 	}
 	return -1
 }
 
+// selectsAny is true for a rule that does not look at packages.
+func selectsAny(r *policy.VulnerabilityRule) bool {
+	return len(r.PackageTypes)+len(r.Packages)+len(r.ExceptPackages)+len(r.Paths) == 0
+}
+
 // selectsPackage looks at the package. A finding that names no package is selected
 // whatever a rule asks for: what it concerns is not known.
-func selectsPackage(r policy.VulnerabilityRule, f evidence.Finding) bool {
+func selectsPackage(r *policy.VulnerabilityRule, f *evidence.Finding) bool {
 	p := f.Package
 	if p == nil {
 		return true
 	}
-	if len(r.PackageTypes) > 0 && !ofType(r.PackageTypes, *p) ||
-		len(r.Packages) > 0 && !matchesPackage(r.Packages, *p) || matchesPackage(r.ExceptPackages, *p) {
+	if len(r.PackageTypes) > 0 && !ofType(r.PackageTypes, p) ||
+		len(r.Packages) > 0 && !matchesPackage(r.Packages, p) || matchesPackage(r.ExceptPackages, p) {
 		return false
 	}
 	if len(r.Paths) == 0 {
@@ -136,12 +140,12 @@ func selectsPackage(r policy.VulnerabilityRule, f evidence.Finding) bool {
 	return slices.ContainsFunc(r.Paths, func(glob string) bool { return matchPath(glob, p.Path) })
 }
 
-func ofType(types []string, p evidence.Package) bool {
+func ofType(types []string, p *evidence.Package) bool {
 	return slices.Contains(types, p.Type) || slices.Contains(types, string(p.Class))
 }
 
 // matchesPackage says whether one of the globs of names or package URLs matches.
-func matchesPackage(globs []string, p evidence.Package) bool {
+func matchesPackage(globs []string, p *evidence.Package) bool {
 	return slices.ContainsFunc(globs, func(glob string) bool {
 		if strings.HasPrefix(glob, "pkg:") {
 			return p.PURL != "" && matchGlob(glob, unversioned(p.PURL))
@@ -155,20 +159,11 @@ func matchGlob(glob, s string) bool {
 	return err == nil && ok
 }
 
-func vulnerabilityMessage(f evidence.Finding) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s (%s)", f.ID, severityOf(f))
-	if f.Package != nil {
-		fmt.Fprintf(&b, " in %s %s", f.Package.Name, f.Package.Version)
-	}
-	if l := f.Location(); l != "" {
-		fmt.Fprintf(&b, " (%s)", l)
-	}
-	return b.String()
-}
-
 // reasons says why the rule is about a finding, where that is not to be seen.
-func reasons(r policy.VulnerabilityRule, f evidence.Finding) string {
+func reasons(r *policy.VulnerabilityRule, f *evidence.Finding) string {
+	if !r.KnownExploited && r.CVSS == nil && r.EPSS == nil {
+		return ""
+	}
 	var b strings.Builder
 	if r.KnownExploited && f.KnownExploited != nil {
 		b.WriteString(", known to be exploited since " + dateOf(*f.KnownExploited))
