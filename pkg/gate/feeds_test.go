@@ -12,7 +12,7 @@ import (
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
-func vulnerable(ctx context.Context) (*evidence.Evidence, error) {
+func exploited(ctx context.Context) (*evidence.Evidence, error) {
 	e, err := clean(ctx)
 	e.Findings = []evidence.Finding{{Kind: evidence.KindVulnerability, ID: "CVE-2021-44228", Severity: evidence.SeverityLow, Package: &e.Packages[0]}}
 	return e, err
@@ -30,7 +30,7 @@ func TestFeeds(t *testing.T) {
 		p.Feeds.KEV = &policy.Feed{File: &policy.File{Path: "kev.json", Digest: "sha256:x", Data: []byte(data)}}
 		p.Rules = []policy.Rule{{ID: "kev", Group: policy.GroupVulnerabilities, Action: policy.ActionFail, Vulnerabilities: &policy.VulnerabilityRule{KnownExploited: true}}}
 		req := Request{Reference: "oci:x", Policy: p, EffectiveTime: at, FirstSeen: seen, FirstSeenFile: &feed.File{Source: "seen.json"}}
-		v, err := gateOf(index{"linux/amd64", "linux/arm64"}, vulnerable).Check(t.Context(), req)
+		v, err := gateOf(index{"linux/amd64", "linux/arm64"}, exploited).Check(t.Context(), req)
 		if err != nil || v.Status != want || len(v.Subjects) != 2 {
 			t.Fatalf("%q: %s, %v", data, v.Status, err)
 		}

@@ -23,6 +23,7 @@ func (p *page) examined(v verdict.Verdict, s verdict.SubjectVerdict) {
 	p.layers(ev.Layers)
 	p.files(ev.Coverage)
 	p.database(ev.Database, v.EffectiveTime)
+	p.feeds(ev.Feeds)
 	p.accepted(s)
 }
 

@@ -100,10 +100,10 @@ func rank(v verdict.Violation) int {
 // vulnRow is one line of the table of vulnerabilities: packages that a
 // distribution builds from one source share it.
 type vulnRow struct {
-	id, installed, fixed, path, source string
-	severity                           evidence.Severity
-	packages                           []string
-	count                              int
+	id, installed, fixed, path, source, note string
+	severity                                 evidence.Severity
+	packages                                 []string
+	count                                    int
 }
 
 // vulnerabilities returns how many are not shown.
@@ -121,6 +121,10 @@ func (p *page) vulnerabilities(vs []verdict.Violation, limit int) (rest int) {
 	if paths {
 		cols = append(cols, column{title: "FOUND IN", path: true})
 	}
+	notes := slices.ContainsFunc(rows, func(r vulnRow) bool { return r.note != "" })
+	if notes {
+		cols = append(cols, column{title: "NOTE", wrap: true})
+	}
 	cells := make([][]cell, 0, len(rows))
 	for _, r := range rows {
 		c := []cell{
@@ -129,6 +133,9 @@ func (p *page) vulnerabilities(vs []verdict.Violation, limit int) (rest int) {
 		}
 		if paths {
 			c = append(c, cell{clean(r.path), styleNone})
+		}
+		if notes {
+			c = append(c, cell{clean(r.note), styleNone})
 		}
 		cells = append(cells, c)
 	}
@@ -143,14 +150,14 @@ func groupRows(vs []verdict.Violation) []vulnRow {
 		f := v.Finding
 		r := vulnRow{
 			id: f.ID, severity: f.Severity, count: 1, installed: f.PackageVersion(), fixed: fixedIn(*f),
-			path: f.Location(), source: f.PackageName(), packages: []string{f.PackageName()},
+			path: f.Location(), source: f.PackageName(), packages: []string{f.PackageName()}, note: v.Note,
 		}
 		if f.Package != nil && f.Package.Class == evidence.ClassOS && f.Package.SourceName != "" {
 			r.source = f.Package.SourceName
 		}
 		same := func(o vulnRow) bool {
 			return o.id == r.id && o.installed == r.installed && o.fixed == r.fixed && o.path == r.path &&
-				o.source == r.source && o.severity == r.severity
+				o.source == r.source && o.severity == r.severity && o.note == r.note
 		}
 		if i := slices.IndexFunc(rows, same); i >= 0 {
 			rows[i].count++

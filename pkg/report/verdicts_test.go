@@ -244,6 +244,7 @@ func hostile(a, b string) verdict.Verdict {
 	}
 	ev.Findings[4].VEX = []evidence.VEXStatement{{Status: "not_affected", Justification: b, Source: a, Author: b}}
 	ev.Feeds.VEX = []evidence.FeedState{{Source: a, Problem: b}}
+	ev.Feeds.KEV, ev.Feeds.EPSS = &evidence.FeedState{Source: a, Problem: b}, &evidence.FeedState{Source: b, Entries: 7, Updated: &now}
 	ev.Problems = []evidence.Problem{{Area: evidence.AreaFile, What: a, Analyzer: b, Message: a, Hint: b}, {Area: evidence.Area(a), What: b, Message: b}}
 	v := run(a, func(in *verdict.Input) {
 		in.Policy.Name, in.Policy.Source, in.Policy.Digest = a, b, a
@@ -252,6 +253,7 @@ func hostile(a, b string) verdict.Verdict {
 		in.Problems = []evidence.Problem{{Area: evidence.AreaImage, What: a, Message: b, Hint: a}}
 	}, ev)
 	v.Subjects[0].Outcomes[9].Pending = []verdict.Violation{{Message: a, Fix: b}}
+	v.Subjects[0].Outcomes[9].Violations[0].Note = a + b
 	v.ForecastUntil = &now
 	v.Forecast = []verdict.Change{{Date: a, Platform: evidence.Platform{OS: a, Architecture: b}, Rule: b, Title: a, Reason: b, Summary: a,
 		Causes: []verdict.Cause{{Message: a, Finding: b, Waiver: a, Reason: b}}}}

@@ -130,6 +130,9 @@ type Violation struct {
 	Package *evidence.Package `json:"package,omitempty"`
 	Path    string            `json:"path,omitempty"`
 	Layer   evidence.Layer    `json:"layer,omitzero"`
+	// Note is what Message says besides naming the finding: why a rule is about it, and
+	// of its grace.
+	Note string `json:"note,omitempty"`
 	// Line is the line of the Dockerfile that is the cause; 0 where that is not known.
 	Line int `json:"line,omitempty"`
 	// Origin is "base" or "application", where the layer is known.

@@ -41,7 +41,9 @@ func (s *subject) vulnerabilities(r policy.VulnerabilityRule) judgement {
 			continue
 		}
 		v := Violation{Message: f.message() + reasons(&r, f.Finding), Finding: f.Finding, Origin: at.origin, Line: at.line, Fix: s.fixOf(f)}
-		if s.grace(r.Grace, f.Finding, &v) {
+		pending := s.grace(r.Grace, f.Finding, &v)
+		v.Note = strings.TrimPrefix(v.Message[len(f.message()):], ", ")
+		if pending {
 			j.pending = append(j.pending, v)
 		} else {
 			j.violations = append(j.violations, v)
