@@ -41,10 +41,9 @@ func checkFlags() map[string]setting {
 		"enforce":            {why: "adds a policy; none is taken away", values: []string{"$DIR/lax.yaml"}},
 		"policy-digest":      {why: "refuses to run", values: []string{"sha256:0"}},
 		"base":               {why: "is a claim that the layers have to prove and the policy to approve; a wrong one is a violation", values: []string{"scratch", "127.0.0.1:1/base:1", "docker-archive:$DIR/failing.tar"}},
-		"dockerfile":         {why: "as base; the lines that it gives are not judged", values: []string{"$DIR/none", "$DIR/lax.yaml"}},
+		"dockerfile":         {why: "as base; the lines that it gives are not judged", values: []string{"$DIR/none", "$DIR/lax.yaml", "$DIR/Dockerfile"}},
 		"platform":           {why: "fewer than the policy requires is a usage error", values: []string{"linux/amd64", "linux/arm64"}},
 		"destination":        {why: "names what the image is pushed to: sections of the enforced policy are the owner's", values: []string{"registry.example.com/x:1", "registry.example.com/loose/x:1"}},
-		"baseline":           {why: "names what growth is measured against; without it such a rule is an error", values: []string{"docker-archive:$DIR/failing.tar"}},
 		"first-seen":         {why: "counts only for rules whose grace says since: first-seen", values: []string{"$DIR/first-seen.json", "$DIR/none"}},
 		"forecast":           {why: "adds to the report", values: []string{"14d"}},
 		"output":             {why: "says where reports go", values: []string{"json", "json=$DIR/out.json"}},
@@ -62,6 +61,7 @@ func checkFlags() map[string]setting {
 		"offline":            {why: "fetches nothing; without a database it is ERROR", values: []string{"true"}},
 		"ca-file":            {why: "trusts a certificate; content is by digest", values: []string{"$DIR/lax.yaml"}},
 		"insecure-registry":  {why: "as ca-file", values: []string{"127.0.0.1:1"}},
+		"baseline":           {why: "max-growth is ERROR without it, and the verdict names the image that was compared with", values: []string{"$DIR/none", "docker-archive:$DIR/failing.tar"}},
 		"help":               {why: "examines nothing, and gives no verdict", values: nil},
 	}
 }

@@ -118,7 +118,7 @@ func TestBase(t *testing.T) {
 			source: evidence.ClaimFlag, lineage: evidence.LineageProven, layers: 2, current: "true", reason: "the label names " + alpine + ":moved", contacts: true},
 		"no way around a wrong flag": {image: labelled(b.app(), note(alpine+":3.20", "")), query: image.BaseQuery{Reference: alpine + ":moved", Approved: yes},
 			source: evidence.ClaimFlag, lineage: evidence.LineageDisproven, reason: "layer 1 of the base image", contacts: true},
-		"Dockerfile": {image: b.app(), query: image.BaseQuery{Dockerfile: dockerfileOf(alpine + ":3.20"), Approved: yes}, source: evidence.ClaimDockerfile, lineage: evidence.LineageProven, layers: 2, current: "true", contacts: true},
+		"Dockerfile":               {image: b.app(), query: image.BaseQuery{Dockerfile: dockerfileOf(alpine + ":3.20"), Approved: yes}, source: evidence.ClaimDockerfile, lineage: evidence.LineageProven, layers: 2, current: "true", contacts: true},
 		"Dockerfile, not approved": {image: b.app(), query: image.BaseQuery{Dockerfile: dockerfileOf(alpine + ":3.20")}, source: evidence.ClaimDockerfile, lineage: evidence.LineageNotApproved, reason: "only the Dockerfile names"},
 		"Dockerfile by tag, label by digest": {image: labelled(b.app(), note(alpine+":moved", b.digest)), query: image.BaseQuery{Dockerfile: dockerfileOf(alpine + ":moved"), Approved: yes},
 			source: evidence.ClaimDockerfile, lineage: evidence.LineageProven, layers: 2, current: "false", contacts: true},
