@@ -27,7 +27,7 @@ func load(t *testing.T, name string) *policy.Policy {
 }
 
 func TestEachParses(t *testing.T) {
-	if got := policies.Names(); !slices.Equal(got, []string{"baseline", "strict"}) {
+	if got := policies.Names(); !slices.Equal(got, []string{"baseline", "cis-docker", "runtime-hardened", "strict"}) {
 		t.Errorf("names %q", got)
 	}
 	for _, name := range policies.Names() {

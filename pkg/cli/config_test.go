@@ -12,23 +12,11 @@ import (
 	"testing"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/sharedtest"
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
-func shared(t *testing.T, name string) string {
-	t.Helper()
-	path, err := filepath.Abs(filepath.Join("../../../shared/data/images", name))
-	if err == nil {
-		_, err = os.Stat(path)
-	}
-	if err != nil {
-		if os.Getenv("OCIGATE_CI") != "" {
-			t.Fatalf("shared data: %v", err)
-		}
-		t.Skipf("shared data: %v", err)
-	}
-	return path
-}
+func shared(t *testing.T, name string) string { return sharedtest.File(t, "images", name) }
 
 const hardened = `version: 1
 name: hardened

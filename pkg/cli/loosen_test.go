@@ -44,11 +44,14 @@ func checkFlags() map[string]setting {
 		"dockerfile":         {why: "as base; the lines that it gives are not judged", values: []string{"$DIR/none", "$DIR/lax.yaml"}},
 		"platform":           {why: "fewer than the policy requires is a usage error", values: []string{"linux/amd64", "linux/arm64"}},
 		"destination":        {why: "names what the image is pushed to: sections of the enforced policy are the owner's", values: []string{"registry.example.com/x:1", "registry.example.com/loose/x:1"}},
+		"baseline":           {why: "names what growth is measured against; without it such a rule is an error", values: []string{"docker-archive:$DIR/failing.tar"}},
+		"first-seen":         {why: "counts only for rules whose grace says since: first-seen", values: []string{"$DIR/first-seen.json", "$DIR/none"}},
+		"forecast":           {why: "adds to the report", values: []string{"14d"}},
 		"output":             {why: "says where reports go", values: []string{"json", "json=$DIR/out.json"}},
 		"color":              {why: "is about looks", values: []string{"always", "never"}},
 		"quiet":              {why: "is about progress", values: []string{"true"}},
 		"report-only":        {why: "changes the exit code of FAILED, not the verdict, which says so", values: []string{"true"}, green: true},
-		"effective-time":     {why: "moves dates only; the verdict says that a time was given", values: []string{"2026-11-25", "2099-01-01"}},
+		"effective-time":     {why: "moves dates only; the verdict says that a time was given", values: []string{"2098-01-01", "2026-06-01 --allow-past"}},
 		"allow-past":         {why: "lets a time be past; the verdict says that a time was given", values: []string{"true"}},
 		"timeout":            {why: "a run that takes longer is ERROR", values: []string{"1ns", "1h"}},
 		"cache-dir":          {why: "the cache keeps what a verified pass found", values: []string{"$DIR/cache2"}},
@@ -59,7 +62,6 @@ func checkFlags() map[string]setting {
 		"offline":            {why: "fetches nothing; without a database it is ERROR", values: []string{"true"}},
 		"ca-file":            {why: "trusts a certificate; content is by digest", values: []string{"$DIR/lax.yaml"}},
 		"insecure-registry":  {why: "as ca-file", values: []string{"127.0.0.1:1"}},
-		"baseline":           {why: "max-growth is ERROR without it, and the verdict names the image that was compared with", values: []string{"$DIR/none"}},
 		"help":               {why: "examines nothing, and gives no verdict", values: nil},
 	}
 }
@@ -159,7 +161,9 @@ name: owner
 platforms: [linux/amd64]
 database: {max-age: 520w}
 rules:
-  vulnerabilities: [{id: serious, severity: [critical, high, unknown]}]
+  vulnerabilities:
+    - {id: serious, severity: [critical, high, unknown]}
+    - {id: graced, severity: [critical, high, unknown], grace: {days: 30}}
   config: [{id: non-root, user: non-root}]
   secrets: [{id: no-secrets}]
 images:
@@ -183,26 +187,33 @@ rules:
 `
 )
 
+// firstSeen would extend a grace period, if a rule asked for it.
+const firstSeen = `{"version": 1, "entries": {"CVE-2099-0001": {"busybox": "2098-12-31", "pkg:apk/alpine/busybox": "2098-12-31"}}}`
+
 // TestNothingLoosens runs an image that fails and one that cannot be decided with each
 // flag and variable, and wants neither to become green.
 func TestNothingLoosens(t *testing.T) {
-	dir := tree(t, map[string]string{"owner.yaml": ownerPolicy, "lax.yaml": laxPolicy, "loose.yaml": loosePolicy, "empty-db/db/metadata.json": "{}"})
+	dir := tree(t, map[string]string{"owner.yaml": ownerPolicy, "lax.yaml": laxPolicy, "loose.yaml": loosePolicy, "empty-db/db/metadata.json": "{}",
+		"Dockerfile": "FROM scratch\nUSER 65532\n", "first-seen.json": firstSeen})
 	advisories, err := filepath.Abs("../../cmd/ocigate/testdata/advisories.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	db := dbtest.New(t, dbtest.Spec{Files: []string{advisories}})
-	save := func(name string, layers ...*imagetest.Layer) {
-		b := imagetest.Tar(imagetest.DockerFiles(imagetest.Saved{Image: imagetest.NewImage(layers...), Tags: []string{"registry.example.com/x:1"}})...)
+	save := func(name, user string, layers ...*imagetest.Layer) {
+		image := imagetest.NewImage(layers...)
+		image.Config.Config.User = user
+		b := imagetest.Tar(imagetest.DockerFiles(imagetest.Saved{Image: image, Tags: []string{"registry.example.com/x:1"}})...)
 		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	save("failing.tar", alpine("1.36.1-r28"), imagetest.NewLayer(imagetest.Gzip, imagetest.File{Name: "app/.env", Body: "aws_access_key_id = \"AKIA" + "0123456789ABCDEF\"\n"}))
-	save("undecided.tar", imagetest.NewLayer(imagetest.Gzip, imagetest.File{Name: "app/nothing", Body: "x"}))
+	save("failing.tar", "", alpine("1.36.1-r28"), imagetest.NewLayer(imagetest.Gzip, imagetest.File{Name: "app/.env", Body: "aws_access_key_id = \"AKIA" + "0123456789ABCDEF\"\n"}))
+	save("undecided.tar", "65532:65532", imagetest.NewLayer(imagetest.Gzip, imagetest.File{Name: "app/nothing", Body: "x"}))
 	replace := func(s string) string { return strings.ReplaceAll(s, "$DIR", dir) }
-	judge := func(t *testing.T, image string, env map[string]string, args ...string) (int, verdict.Status) {
+	judge := func(t *testing.T, image string, env map[string]string, args ...string) (int, verdict.Verdict) {
 		t.Helper()
+		var v verdict.Verdict
 		out := filepath.Join(t.TempDir(), "verdict.json")
 		all := []string{"check", filepath.Join(dir, image), "--enforce", filepath.Join(dir, "owner.yaml"), "--policy", filepath.Join(dir, "lax.yaml"),
 			"--cache-dir", filepath.Join(dir, "cache"), "--output", "json=" + out, "--destination", "registry.example.com/x:1", "--quiet"}
@@ -217,34 +228,57 @@ func TestNothingLoosens(t *testing.T) {
 			if code == 0 {
 				t.Errorf("exit 0 without a verdict: %s", errs)
 			}
-			return code, ""
+			return code, v
 		}
-		var v verdict.Verdict
 		if err := json.Unmarshal(b, &v); err != nil {
 			t.Fatal(err)
 		}
-		return code, v.Status
+		return code, v
 	}
-	want := map[string]verdict.Status{"failing.tar": verdict.Failed, "undecided.tar": verdict.Failed}
-	for image := range want {
-		code, status := judge(t, image, nil)
-		t.Logf("%s: %d %s", image, code, status)
-		if code == 0 || status == verdict.Passed || status == "" {
-			t.Fatalf("%s: exit code %d, %s", image, code, status)
+	// failed are the enforced rules that fail.
+	failed := func(v verdict.Verdict) map[string]verdict.Result {
+		m := map[string]verdict.Result{}
+		for _, s := range v.Subjects {
+			for _, o := range s.Outcomes {
+				if o.Enforced {
+					m[o.Rule] = o.Result
+				}
+			}
+		}
+		return m
+	}
+	code, first := judge(t, "failing.tar", nil)
+	if code != 1 || first.Status != verdict.Failed {
+		t.Fatalf("failing.tar: exit code %d, %s", code, first.Status)
+	}
+	for _, rule := range []string{"serious", "graced", "non-root", "no-secrets"} {
+		if failed(first)[rule] != verdict.Fail {
+			t.Fatalf("failing.tar: %v", failed(first))
 		}
 	}
+	if code, v := judge(t, "undecided.tar", nil); code != 3 || v.Status != verdict.Errored {
+		t.Fatalf("undecided.tar: exit code %d, %s", code, v.Status)
+	}
 	try := func(t *testing.T, s setting, env map[string]string, args ...string) {
-		for image := range want {
-			code, status := judge(t, image, env, args...)
-			if code == 0 && !s.green || status == verdict.Passed {
-				t.Errorf("%s %v %v: exit code %d, %s", image, env, args, code, status)
+		for _, image := range []string{"failing.tar", "undecided.tar"} {
+			code, v := judge(t, image, env, args...)
+			if code == 0 && !s.green || v.Status == verdict.Passed {
+				t.Errorf("%s %v %v: exit code %d, %s", image, env, args, code, v.Status)
+			}
+			if v.Status != verdict.Failed || image != "failing.tar" {
+				continue
+			}
+			for rule, result := range failed(first) {
+				if got := failed(v)[rule]; got != result && got != verdict.Error {
+					t.Errorf("%v %v: rule %s: %s, then %s", env, args, rule, result, got)
+				}
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(checkFlags())) {
 		s := checkFlags()[name]
 		for _, v := range s.values {
-			t.Run("--"+name+"="+v, func(t *testing.T) { try(t, s, nil, "--"+name+"="+replace(v)) })
+			t.Run("--"+name+"="+v, func(t *testing.T) { try(t, s, nil, strings.Fields("--"+name+"="+replace(v))...) })
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(variables())) {
@@ -253,12 +287,34 @@ func TestNothingLoosens(t *testing.T) {
 			t.Run(name+"="+v, func(t *testing.T) { try(t, s, map[string]string{name: replace(v)}) })
 		}
 	}
-	// The variable enforces as the flag does.
-	t.Run("OCIGATE_ENFORCE alone", func(t *testing.T) {
-		code, out, errs := run(map[string]string{"HOME": dir, "OCIGATE_ENFORCE": filepath.Join(dir, "owner.yaml")},
-			"check", filepath.Join(dir, "failing.tar"), "--policy", filepath.Join(dir, "lax.yaml"), "--db-dir", db, "--cache-dir", filepath.Join(dir, "cache"), "--quiet")
-		if code != 1 || !strings.Contains(out, "OCIGATE_ENFORCE") && !strings.Contains(out, "owner") {
-			t.Errorf("%d %s %s", code, out, errs)
-		}
-	})
+	// The variable enforces as the flag does, and a policy in a registry as a file.
+	reg := imagetest.NewRegistry(t)
+	code, out, errs := run(map[string]string{"HOME": dir}, "policy", "push", filepath.Join(dir, "owner.yaml"), reg.Host+"/owner:1")
+	if code != 0 {
+		t.Fatal(errs)
+	}
+	pinned := strings.TrimSpace(out)
+	for name, tt := range map[string]struct {
+		env           map[string]string
+		args          []string
+		setBy, source string
+	}{
+		"by variable":             {map[string]string{"OCIGATE_ENFORCE": filepath.Join(dir, "owner.yaml")}, nil, "OCIGATE_ENFORCE", "owner.yaml"},
+		"from a registry":         {nil, []string{"--enforce", pinned}, "--enforce", pinned},
+		"by variable, a registry": {map[string]string{"OCIGATE_ENFORCE": pinned}, nil, "OCIGATE_ENFORCE", pinned},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := map[string]string{"HOME": dir}
+			maps.Copy(env, tt.env)
+			code, out, errs := run(env, append([]string{"check", filepath.Join(dir, "failing.tar"), "--policy", filepath.Join(dir, "lax.yaml"), "--db-dir", db,
+				"--cache-dir", filepath.Join(dir, "cache"), "--destination", "registry.example.com/x:1", "--output", "json"}, tt.args...)...)
+			var v verdict.Verdict
+			if err := json.Unmarshal([]byte(out), &v); err != nil {
+				t.Fatalf("%v %s", err, errs)
+			}
+			if code != 1 || len(v.Policy.Enforced) != 1 || v.Policy.Enforced[0].SetBy != tt.setBy || !strings.Contains(v.Policy.Enforced[0].Source, tt.source) || failed(v)["no-secrets"] != verdict.Fail {
+				t.Errorf("%d %+v", code, v.Policy)
+			}
+		})
+	}
 }

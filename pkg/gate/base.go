@@ -29,9 +29,9 @@ func (g *Gate) findBase(ctx context.Context, img *image.Image, req Request) func
 	if g.Bases == nil {
 		return func() *evidence.Base { return nil }
 	}
-	pol := req.Policy.For(verdict.Names(img.Subject, req.Reference))
+	pol := req.Policy.For(verdict.Names(subject(img, req), req.Reference))
 	find := g.Bases.FindBase(img, image.BaseQuery{
-		Reference: req.Base, Dockerfile: req.Dockerfile, Approved: pol.NamesBase,
+		Reference: req.Base, Dockerfile: req.Dockerfile, Destination: req.Destination, Approved: pol.NamesBase,
 		// To read it may mean to fetch it.
 		Provenance: slices.ContainsFunc(pol.Rules, func(r policy.Rule) bool { return r.Base != nil }),
 	})

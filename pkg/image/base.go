@@ -24,18 +24,22 @@ type BaseQuery struct {
 	Dockerfile *evidence.Dockerfile
 	// Provenance has attestations read. They may lie in the image's registry.
 	Provenance bool
-	// Approved says whether a base that only the image names may be looked up. The name
-	// is full, with a digest where the claim has one. Nil: none may.
+	// Destination is where the image is about to be pushed to; may be empty.
+	Destination string
+	// Approved says whether a base that only the image or its Dockerfile names may be
+	// looked up: both come from where the image comes from. The name is full, with a
+	// digest where the claim has one. Nil: none may.
 	Approved func(reference string) bool
 }
 
 // FindBase reads what it needs of the image and returns what finds its base: it
 // collects all claims and follows the strongest. Nil is for an image of which
-// nothing names a base. No layer is read, and no host is asked that only the image
-// names unless q.Approved says so.
+// nothing names a base. No layer is read, and no host is asked that only the image or
+// its Dockerfile names unless q.Approved says so.
 func FindBase(img *Image, q BaseQuery, opts Options) func(context.Context) *evidence.Base {
 	opts.Limits = opts.Limits.withDefaults()
 	s := &baseSearch{query: q, options: opts, subject: img.Subject, around: img.around}
+	s.subject.Destination = q.Destination
 	if img.Config != nil {
 		s.diffIDs = slices.Clone(img.Config.RootFS.DiffIDs)
 	}
@@ -183,9 +187,13 @@ func (s *baseSearch) follow(ctx context.Context, c evidence.BaseClaim) evidence.
 		b.Lineage = evidence.LineageDisproven
 		b.Reason = fmt.Sprintf("the %s names %s, which is where the image itself is kept", c.Source, b.Reference)
 		b.Hint = "an image cannot vouch for itself: name the image that the Dockerfile begins with"
-	case byImage && !s.approved(n):
+	case c.Source != evidence.ClaimFlag && !s.approved(n):
+		who := "the image itself"
+		if !byImage {
+			who = "the Dockerfile"
+		}
 		b.Lineage = evidence.LineageNotApproved
-		b.Reason = fmt.Sprintf("only the image itself names %s, so its registry was not asked", b.Reference)
+		b.Reason = fmt.Sprintf("only %s names %s, so its registry was not asked", who, b.Reference)
 		b.Hint = "approve it in `images` of a base rule, by a pattern that begins with the registry's name, or confirm it with --base"
 	default:
 		return s.remote(ctx, b, n)

@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +22,7 @@ import (
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/image"
 	"github.com/ocigate/ocigate/pkg/internal/imagetest"
+	"github.com/ocigate/ocigate/pkg/internal/sharedtest"
 )
 
 const (
@@ -119,8 +118,9 @@ func TestBase(t *testing.T) {
 			source: evidence.ClaimFlag, lineage: evidence.LineageProven, layers: 2, current: "true", reason: "the label names " + alpine + ":moved", contacts: true},
 		"no way around a wrong flag": {image: labelled(b.app(), note(alpine+":3.20", "")), query: image.BaseQuery{Reference: alpine + ":moved", Approved: yes},
 			source: evidence.ClaimFlag, lineage: evidence.LineageDisproven, reason: "layer 1 of the base image", contacts: true},
-		"Dockerfile": {image: b.app(), query: image.BaseQuery{Dockerfile: dockerfileOf(alpine + ":3.20")}, source: evidence.ClaimDockerfile, lineage: evidence.LineageProven, layers: 2, current: "true", contacts: true},
-		"Dockerfile by tag, label by digest": {image: labelled(b.app(), note(alpine+":moved", b.digest)), query: image.BaseQuery{Dockerfile: dockerfileOf(alpine + ":moved")},
+		"Dockerfile": {image: b.app(), query: image.BaseQuery{Dockerfile: dockerfileOf(alpine + ":3.20"), Approved: yes}, source: evidence.ClaimDockerfile, lineage: evidence.LineageProven, layers: 2, current: "true", contacts: true},
+		"Dockerfile, not approved": {image: b.app(), query: image.BaseQuery{Dockerfile: dockerfileOf(alpine + ":3.20")}, source: evidence.ClaimDockerfile, lineage: evidence.LineageNotApproved, reason: "only the Dockerfile names"},
+		"Dockerfile by tag, label by digest": {image: labelled(b.app(), note(alpine+":moved", b.digest)), query: image.BaseQuery{Dockerfile: dockerfileOf(alpine + ":moved"), Approved: yes},
 			source: evidence.ClaimDockerfile, lineage: evidence.LineageProven, layers: 2, current: "false", contacts: true},
 		"open Dockerfile": {image: b.app(), query: image.BaseQuery{Dockerfile: dockerfileOf("")}, source: evidence.ClaimDockerfile, lineage: evidence.LineageUnknown, reason: "line 4"},
 		"open Dockerfile, label": {image: labelled(b.app(), note(alpine+":3.20", "")), query: image.BaseQuery{Dockerfile: dockerfileOf(""), Approved: yes},
@@ -358,17 +358,7 @@ func TestBaseOfEverySource(t *testing.T) {
 	}
 }
 
-func shared(t *testing.T, name string) string {
-	t.Helper()
-	path := filepath.Join("../../../shared/data/images", name)
-	if _, err := os.Stat(path); err != nil {
-		if os.Getenv("OCIGATE_CI") != "" {
-			t.Fatalf("shared data: %v", err)
-		}
-		t.Skipf("shared data: %v", err)
-	}
-	return path
-}
+func shared(t *testing.T, name string) string { return sharedtest.File(t, "images", name) }
 
 // TestRealBase derives an image from a real one, and takes a real one's word.
 func TestRealBase(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/image"
 	"github.com/ocigate/ocigate/pkg/internal/imagetest"
+	"github.com/ocigate/ocigate/pkg/internal/sharedtest"
 )
 
 func TestEverySource(t *testing.T) {
@@ -177,13 +178,9 @@ func TestDamagedFiles(t *testing.T) {
 
 // TestRealImages reads the project's real images completely.
 func TestRealImages(t *testing.T) {
-	data := os.Getenv("OCIGATE_TEST_DATA")
-	if data == "" {
-		data = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	files, err := filepath.Glob(filepath.Join(data, "images", "*.tar"))
+	files, err := filepath.Glob(filepath.Join(sharedtest.File(t, "images"), "*.tar"))
 	if err != nil || len(files) == 0 {
-		t.Skipf("no images in %s (set OCIGATE_TEST_DATA)", data)
+		t.Fatalf("no images: %v", err)
 	}
 	for _, f := range files {
 		t.Run(filepath.Base(f), func(t *testing.T) {
