@@ -35,12 +35,7 @@ func (p *parser) imagesKey() key {
 }
 
 func (p *parser) sectionKeys() []key {
-	var keys []key
-	// imagesKey is left out by name and not by building it: it would build this again.
-	for _, k := range []key{p.platformsKey(), p.databaseKey(), p.coverageKey(), p.unknownKey(), p.rulesKey(), p.waiversKey()} {
-		keys = append(keys, k)
-	}
-	return keys
+	return []key{p.platformsKey(), p.databaseKey(), p.coverageKey(), p.unknownKey(), p.rulesKey(), p.waiversKey()}
 }
 
 // splitSections takes the sections out of a document.
