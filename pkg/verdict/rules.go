@@ -130,6 +130,8 @@ func (s *subject) sort(o *Outcome, counted *[]Violation, level int, vs []Violati
 			o.Waived = append(o.Waived, Waived{Violation: *v, Waiver: "vex:" + st.Source, VEX: st})
 		} else if e, drift := s.waive(o, level, v); e != nil {
 			o.Waived = append(o.Waived, Waived{Violation: *v, Waiver: e.ID, Drift: drift})
+		} else if len(rest) == i {
+			rest = vs[:i+1] // most rules have no waiver: nothing to move
 		} else {
 			rest = append(rest, *v)
 		}
