@@ -23,12 +23,12 @@ func (c *composer) mergeAt(path string, below, above *yaml.Node) *yaml.Node {
 	switch {
 	case below == nil || below.Kind == 0:
 		return above
+	case path == "feeds.vex":
+		return c.both(below, above)
 	case below.Kind == yaml.MappingNode && above.Kind == yaml.MappingNode:
 		return c.mergeMappings(path, below, above)
 	case below.Kind == yaml.SequenceNode && above.Kind == yaml.SequenceNode && path == "waivers":
 		return c.copyOf(below, append(append([]*yaml.Node{}, below.Content...), c.others(below, above)...))
-	case below.Kind == yaml.SequenceNode && above.Kind == yaml.SequenceNode && path == "feeds.vex":
-		return c.copyOf(below, append(append([]*yaml.Node{}, below.Content...), above.Content...))
 	case below.Kind == yaml.SequenceNode && above.Kind == yaml.SequenceNode && isRuleList(path):
 		return c.mergeRules(below, above)
 	case c.levelOf(below) < c.levelOf(above):
@@ -36,6 +36,20 @@ func (c *composer) mergeAt(path string, below, above *yaml.Node) *yaml.Node {
 	default:
 		return above
 	}
+}
+
+// both is the list of two documents, or lists of documents.
+func (c *composer) both(below, above *yaml.Node) *yaml.Node {
+	list := c.copyOf(below, nil)
+	list.Kind, list.Tag = yaml.SequenceNode, "!!seq"
+	for _, n := range []*yaml.Node{below, above} {
+		if n.Kind == yaml.SequenceNode {
+			list.Content = append(list.Content, n.Content...)
+		} else {
+			list.Content = append(list.Content, n)
+		}
+	}
+	return list
 }
 
 // keep is above, with what it shares with below taken from below.
