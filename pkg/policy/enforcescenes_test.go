@@ -116,8 +116,8 @@ func TestEnforcedRules(t *testing.T) {
 	// What is a default of the language is enforced, too.
 	d["bare"] = "rules: {secrets: [{id: no-secrets}]}\n"
 	for doc, want := range map[string]string{
-		"database: {max-age: 8d}\n":                                                          "database.max-age loosens what is enforced by default",
-		"coverage: {os: optional}\n":                                                         "coverage.os loosens what is enforced by default",
+		"database: {max-age: 8d}\n":                                                          "database.max-age loosens what is enforced at bare:1:1, which does not have it",
+		"coverage: {os: optional}\n":                                                         "coverage.os loosens what is enforced at bare:1:1, which does not have it",
 		"coverage: {packages: optional}\n":                                                   "coverage.packages loosens",
 		"coverage: {unreadable: {accept: ['**']}}\n":                                         "coverage.unreadable.accept loosens",
 		"platforms: [linux/amd64]\n":                                                         "platforms loosens",

@@ -173,6 +173,9 @@ func (p *parser) tightens(keys []key, path string, enforced, mine *yaml.Node) {
 		case path == "rules":
 			p.tightensRules(k, at, theirs, value)
 		case k.shape.kind == shapeMapping && k.shape.keys != nil && value.Kind == yaml.MappingNode:
+			if theirs == nil {
+				theirs = p.nothingAt(enforced)
+			}
 			p.tightens(k.shape.keys, at, theirs, value)
 		case theirs != nil && sameNode(theirs, value) && (!k.file || p.source(theirs).Source == p.source(value).Source):
 		case k.tighten == nil || k.file && theirs != nil || !k.tighten(theirs, value):
@@ -191,16 +194,21 @@ func (p *parser) tightensRules(g key, path string, enforced, mine *yaml.Node) {
 	}
 }
 
+// nothingAt stands for a mapping that the enforced one around it does not have, so that
+// a message about what should be in it names a line.
+func (p *parser) nothingAt(around *yaml.Node) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.MappingNode, Line: around.Line, Column: around.Column}
+	p.sources[n] = p.source(around)
+	return n
+}
+
 func (p *parser) loosens(path string, theirs, parent, mine *yaml.Node) {
 	const hint = "what is enforced can only be tightened; leave it out, or ask the owner of the enforced policy"
-	switch {
-	case theirs != nil:
-		p.report(p.place(mine), path, hint, "%s loosens what is enforced at %s", path, p.place(theirs))
-	case parent != nil:
+	if theirs == nil {
 		p.report(p.place(mine), path, hint, "%s loosens what is enforced at %s, which does not have it", path, p.place(parent))
-	default:
-		p.report(p.place(mine), path, hint, "%s loosens what is enforced by default", path)
+		return
 	}
+	p.report(p.place(mine), path, hint, "%s loosens what is enforced at %s", path, p.place(theirs))
 }
 
 // child is the value of a key of a mapping, or nil.

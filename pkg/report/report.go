@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ocigate/ocigate/pkg/policy"
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
@@ -246,12 +247,9 @@ func (p *page) passed(s verdict.SubjectVerdict) {
 	p.table(2, []column{{fixed: true}, {}, {wrap: true}}, rows)
 }
 
-// decidedBy names what decided: the policy and the effective time.
+// decidedBy names what decided: the policy, what stands above it, and the effective time.
 func (p *page) decidedBy(v verdict.Verdict) {
-	name := clean(v.Policy.Name)
-	if src := clean(v.Policy.Source); src != "" && src != name {
-		name = strings.TrimSpace(name + " (" + src + ")")
-	}
+	name := policyName(v.Policy.Name, v.Policy.Source)
 	if name == "" {
 		name = "no policy"
 	}
@@ -259,7 +257,29 @@ func (p *page) decidedBy(v verdict.Verdict) {
 	if v.Policy.Digest != "" {
 		p.field("", clean(v.Policy.Digest))
 	}
+	for _, d := range v.Policy.Enforced {
+		p.field("enforced", enforced(d))
+		p.field("", clean(d.Digest))
+	}
 	p.field("as of", utc(v.EffectiveTime))
+}
+
+// enforced names a policy that stands above the image's own, and who set it.
+func enforced(d policy.DocumentRef) string {
+	s := policyName(d.Name, d.Source)
+	if by := clean(d.SetBy); by != "" {
+		s += ", set by " + by
+	}
+	return s
+}
+
+// policyName is "production (ocigate.yaml)".
+func policyName(name, source string) string {
+	name = clean(name)
+	if src := clean(source); src != "" && src != name {
+		name = strings.TrimSpace(name + " (" + src + ")")
+	}
+	return name
 }
 
 func utc(t time.Time) string { return t.UTC().Format(time.RFC3339) }

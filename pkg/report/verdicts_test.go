@@ -104,15 +104,18 @@ func waive(in *verdict.Input) {
 	facts := &policy.Recorded{Date: day(1, 15), Severity: evidence.SeverityHigh, KnownExploited: ptr(false)}
 	p := in.Policy
 	p.WaiverLimits = policy.WaiverLimits{MaxHorizon: 90 * 24 * time.Hour, SameDay: 2}
-	p.Documents = []policy.DocumentRef{{Name: "company", Source: "company.yaml", Enforced: true}, {Name: "production", Source: "ocigate.yaml"}}
-	p.Rules[3].Level, p.Rules[4].Level, p.Rules[5].Level = 1, 0, 1
+	p.Documents = []policy.DocumentRef{
+		{Name: "company", Source: "company.yaml", Digest: sha("f"), Enforced: true, SetBy: "--enforce"},
+		{Name: "strict", Source: "ocigate:strict", Digest: sha("9"), Enforced: true, SetBy: "OCIGATE_ENFORCE"}, {Name: "production", Source: "ocigate.yaml"},
+	}
+	p.Rules[3].Level, p.Rules[4].Level, p.Rules[5].Level = 2, 0, 2
 	w := func(id string, until time.Time) policy.Waiver {
 		return policy.Waiver{ID: id, Until: until, Reason: "accepted until the next release", Owner: "platform", Level: 0}
 	}
 	apk, minimist, user, key := w("apk", day(3, 13)), w("minimist", day(3, 13)), w("user", day(4, 30)), w("key", day(3, 9))
 	apk.Finding, apk.Recorded = "CVE-2021-36159", facts
 	minimist.Finding, minimist.Path, minimist.Platforms, minimist.Images = "CVE-2021-44906", "app/**", []evidence.Platform{{OS: "linux", Architecture: "amd64"}}, []string{"shop:*"}
-	user.Rule, user.Level = "runtime", 1
+	user.Rule, user.Level = "runtime", 2
 	key.Rule, key.Finding = "no-secrets", "aws-access-key-id"
 	far, unused := w("far", day(12, 31)), w("unused", day(4, 1))
 	far.Finding, unused.Finding = "GHSA-xxxx-yyyy-zzzz", "CVE-1999-1"
@@ -248,6 +251,7 @@ func hostile(a, b string) verdict.Verdict {
 	ev.Problems = []evidence.Problem{{Area: evidence.AreaFile, What: a, Analyzer: b, Message: a, Hint: b}, {Area: evidence.Area(a), What: b, Message: b}}
 	v := run(a, func(in *verdict.Input) {
 		in.Policy.Name, in.Policy.Source, in.Policy.Digest = a, b, a
+		in.Policy.Documents = []policy.DocumentRef{{Name: b, Source: a, Digest: b, Enforced: true, SetBy: a}}
 		in.Policy.Rules[0].ID, in.Policy.Rules[0].Title, in.Policy.Rules[0].Remediation = a, b, a
 		in.Policy.Waivers = append(in.Policy.Waivers, policy.Waiver{ID: a, Rule: b, Finding: a, Package: b, Path: a, Reason: b, Owner: a})
 		in.Problems = []evidence.Problem{{Area: evidence.AreaImage, What: a, Message: b, Hint: a}}
