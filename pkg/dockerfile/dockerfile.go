@@ -6,6 +6,7 @@ package dockerfile
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/credential"
 )
 
 const (
@@ -65,6 +67,9 @@ func Parse(path string, data []byte) (d *evidence.Dockerfile, err error) {
 	}
 	if len(f.out.Stages) == 0 {
 		return nil, &Error{Path: path, Message: "has no FROM, so it builds nothing"}
+	}
+	if !f.mask() {
+		return nil, &Error{Path: path, Message: fmt.Sprintf("has more than %d words or %d credentials, too many to search", credential.MaxTexts, credential.MaxSecrets)}
 	}
 	return f.out, nil
 }
@@ -123,7 +128,7 @@ func (f *file) base(name string) string {
 	if !ok || len(s) > maxArguments {
 		return ""
 	}
-	return userinfo.ReplaceAllString(s, "${1}"+evidence.Masked+"@")
+	return credential.Reference(s)
 }
 
 // instruction keeps the flags apart, and here-documents on the same line.
@@ -139,19 +144,54 @@ func instruction(node *parser.Node) evidence.Instruction {
 		b.WriteString("\n" + h.Content)
 	}
 	i := evidence.Instruction{Keyword: strings.ToUpper(node.Value), Arguments: oneLine(b.String()), Line: node.StartLine}
-	if i.Keyword == "ENV" || i.Keyword == "LABEL" {
-		i.Arguments = maskPair(i.Arguments)
-	}
 	for _, flag := range node.Flags {
 		i.Flags = append(i.Flags, oneLine(flag))
 	}
 	return i
 }
 
+// mask hides what looks like a credential, and says whether it could.
+func (f *file) mask() bool {
+	m := credential.New("", nil)
+	var texts []*string
+	for _, stage := range f.out.Stages {
+		for n := range stage.Instructions {
+			i := &stage.Instructions[n]
+			m.ArgumentsOf(i.Keyword, &i.Arguments)
+			texts = append(texts, &i.Arguments)
+			for k := range i.Flags {
+				m.Text("", "", &i.Flags[k])
+				texts = append(texts, &i.Flags[k])
+			}
+			m.Words("", jsonWords(i.Arguments))
+		}
+	}
+	if m.TooLarge() {
+		return false
+	}
+	m.Mask()
+	for _, t := range texts {
+		*t = cut(*t, maxArguments)
+	}
+	return true
+}
+
+// jsonWords are the words of a command in the form of a JSON list.
+func jsonWords(arguments string) []string {
+	var words []string
+	if i := strings.IndexByte(arguments, '['); i >= 0 && json.Unmarshal([]byte(arguments[i:]), &words) != nil {
+		return nil
+	}
+	return words
+}
+
 func oneLine(s string) string {
-	s = mask(strings.Join(strings.Fields(strings.ToValidUTF8(s, "�")), " "))
-	if len(s) > maxArguments {
-		s = strings.ToValidUTF8(s[:maxArguments], "") + "…"
+	return strings.Join(strings.Fields(strings.ToValidUTF8(s, "�")), " ")
+}
+
+func cut(s string, most int) string {
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
 	}
 	return s
 }
@@ -167,9 +207,6 @@ func toError(path string, err error, line int) *Error {
 	if _, ok := errors.AsType[*instructions.UnknownInstructionError](err); ok {
 		e.Message = "unknown instruction; is this a Dockerfile?"
 	}
-	e.Message = oneLine(e.Message)
-	if len(e.Message) > maxMessage {
-		e.Message = strings.ToValidUTF8(e.Message[:maxMessage], "") + "…"
-	}
+	e.Message = cut(credential.Text(oneLine(e.Message)), maxMessage)
 	return e
 }
