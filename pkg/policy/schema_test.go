@@ -167,9 +167,9 @@ func walkKeys(keys []key, path string, visit func(path string, k key)) {
 		visit(at, k)
 		for _, s := range append([]shape{k.shape}, k.shape.oneOf...) {
 			if s.item != nil {
-				walkKeys(s.item.keys, at+"[]", visit)
+				walkKeys(s.item.keys(), at+"[]", visit)
 			}
-			walkKeys(s.keys, at, visit)
+			walkKeys(s.keys(), at, visit)
 		}
 	}
 }

@@ -172,11 +172,11 @@ func (p *parser) tightens(keys []key, path string, enforced, mine *yaml.Node) {
 		switch {
 		case path == "rules":
 			p.tightensRules(k, at, theirs, value)
-		case k.shape.kind == shapeMapping && k.shape.keys != nil && value.Kind == yaml.MappingNode:
+		case k.shape.kind == shapeMapping && k.shape.makeKeys != nil && value.Kind == yaml.MappingNode:
 			if theirs == nil {
 				theirs = p.nothingAt(enforced)
 			}
-			p.tightens(k.shape.keys, at, theirs, value)
+			p.tightens(k.shape.keys(), at, theirs, value)
 		case theirs != nil && sameNode(theirs, value) && (!k.file || p.source(theirs).Source == p.source(value).Source):
 		case k.tighten == nil || k.file && theirs != nil || !k.tighten(theirs, value):
 			p.loosens(at, theirs, enforced, value)
@@ -186,10 +186,11 @@ func (p *parser) tightens(keys []key, path string, enforced, mine *yaml.Node) {
 
 // tightensRules compares the rules of one group that have the same id; others are new.
 func (p *parser) tightensRules(g key, path string, enforced, mine *yaml.Node) {
+	keys := g.shape.item.keys()
 	for i, r := range mine.Content {
 		theirs := byID(enforced, r)
 		if theirs != nil {
-			p.tightens(g.shape.item.keys, fmt.Sprintf("%s[%d]", path, i), theirs, r)
+			p.tightens(keys, fmt.Sprintf("%s[%d]", path, i), theirs, r)
 		}
 	}
 }

@@ -34,7 +34,7 @@ func (p *parser) vexKey() key {
 		}
 	}
 	return key{name: "vex", about: "VEX documents (OpenVEX, CycloneDX, CSAF) whose statements not_affected and fixed are believed.", tighten: free,
-		shape: shape{kind: shapeOneOf, oneOf: []shape{{kind: shapeMapping, keys: keys(&VEX{})}, listOf(shape{kind: shapeMapping, keys: keys(&VEX{})})}},
+		shape: shape{kind: shapeOneOf, oneOf: []shape{mappingOf(keys(&VEX{})...), listOf(mappingOf(keys(&VEX{})...))}},
 		read: func(v value) {
 			document := func(v value) {
 				x := &VEX{}
