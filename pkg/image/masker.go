@@ -73,6 +73,9 @@ func (m *masker) add(place, name string, text *string, find func(string) []hit) 
 	if !m.tooLarge() {
 		e.hits = find(*text)
 		for _, s := range e.hits {
+			if m.tooLarge() {
+				break
+			}
 			m.share((*text)[s.from:s.to], s.rule)
 		}
 	}
