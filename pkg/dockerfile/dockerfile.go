@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -25,7 +27,10 @@ const (
 	MaxSize = 1 << 20
 	// maxArguments bounds what is kept of one instruction, in bytes.
 	maxArguments = 4096
-	maxMessage   = 200
+	// maxWord bounds the name of a base image and the defaults that it is made of:
+	// each default may double the one before.
+	maxWord    = 1024
+	maxMessage = 200
 )
 
 // Error says where a Dockerfile is malformed.
@@ -59,7 +64,7 @@ func Parse(path string, data []byte) (d *evidence.Dockerfile, err error) {
 	if err != nil {
 		return nil, toError(path, err, 0)
 	}
-	f := &file{lex: shell.NewLex(result.EscapeToken), out: &evidence.Dockerfile{Path: path, Stages: []evidence.Stage{}}}
+	f := &file{lex: shell.NewLex(result.EscapeToken), args: arguments{}, out: &evidence.Dockerfile{Path: path, Stages: []evidence.Stage{}}}
 	for _, node := range result.AST.Children {
 		if err := f.add(node); err != nil {
 			return nil, toError(path, err, node.StartLine)
@@ -77,7 +82,7 @@ func Parse(path string, data []byte) (d *evidence.Dockerfile, err error) {
 // file is a Dockerfile on its way.
 type file struct {
 	lex  *shell.Lex
-	args []string // NAME=default of the arguments before the first FROM
+	args arguments
 	out  *evidence.Dockerfile
 }
 
@@ -106,26 +111,44 @@ func (f *file) add(node *parser.Node) error {
 	return nil
 }
 
+// arguments are the defaults of the arguments before the first FROM.
+type arguments map[string]string
+
+// Get implements shell.EnvGetter.
+func (a arguments) Get(name string) (string, bool) { v, ok := a[name]; return v, ok }
+
+// Keys implements shell.EnvGetter.
+func (a arguments) Keys() []string { return slices.Sorted(maps.Keys(a)) }
+
 func (f *file) defaults(c *instructions.ArgCommand) {
 	for _, a := range c.Args {
 		if a.Value == nil {
 			continue
 		}
 		if v, ok := f.resolve(*a.Value); ok {
-			f.args = append(slices.DeleteFunc(f.args, func(s string) bool { return strings.HasPrefix(s, a.Key+"=") }), a.Key+"="+v)
+			f.args[a.Key] = v
+		} else {
+			delete(f.args, a.Key)
 		}
 	}
 }
 
-// resolve puts the arguments' defaults in. It is false where one has none.
+// replacement is ${NAME/old/new}, which can grow without bounds; images are not named so.
+var replacement = regexp.MustCompile(`\$\{\w*/`)
+
+// resolve puts the arguments' defaults in. It is false where one has none, or where
+// the result would be longer than any name.
 func (f *file) resolve(word string) (string, bool) {
-	r, err := f.lex.ProcessWordWithMatches(word, shell.EnvsFromSlice(f.args))
-	return r.Result, err == nil && len(r.Unmatched) == 0
+	if len(word) > maxWord || replacement.MatchString(word) {
+		return "", false
+	}
+	r, err := f.lex.ProcessWordWithMatches(word, f.args)
+	return r.Result, err == nil && len(r.Unmatched) == 0 && len(r.Result) <= maxWord
 }
 
 func (f *file) base(name string) string {
 	s, ok := f.resolve(name)
-	if !ok || len(s) > maxArguments {
+	if !ok {
 		return ""
 	}
 	return credential.Reference(s)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -145,6 +146,43 @@ func TestMalformed(t *testing.T) {
 				t.Errorf("%q lacks %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestParse_Defaults: what arguments expand to is bounded, in size and in time, and one
+// that cannot be resolved leaves the base open.
+func TestParse_Defaults(t *testing.T) {
+	var bomb, many strings.Builder
+	bomb.WriteString("ARG A0=xxxxxxxx\n")
+	for i := range 64 {
+		fmt.Fprintf(&bomb, "ARG A%d=$A%d$A%d\n", i+1, i, i)
+	}
+	for i := range 40_000 {
+		fmt.Fprintf(&many, "ARG A%d=1\n", i)
+	}
+	nested := "$A"
+	for range 8 {
+		nested = "${A//x/" + nested + "}"
+	}
+	for name, in := range map[string]struct{ text, want string }{
+		"doubling":     {bomb.String() + "FROM $A64\n", ""},
+		"replacements": {"ARG A=" + strings.Repeat("x", 200) + "\nFROM " + nested + "\n", ""},
+		"many":         {many.String() + "FROM a:$A39999\n", "a:1"},
+		"redefined":    {"ARG A=good\nARG A=$NONE\nFROM $A\n", ""},
+		"plain":        {"ARG R=r.io/x\nARG A=$R:${T:-1}\nFROM ${A}\n", ""},
+		"default":      {"ARG R=r.io/x\nFROM ${R:-y}\n", "r.io/x"},
+	} {
+		began := time.Now()
+		d, err := dockerfile.Parse("D", []byte(in.text))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := d.Stages[0].Base; got != in.want {
+			t.Errorf("%s: base %.80q, want %q", name, got, in.want)
+		}
+		if took := time.Since(began); took > 20*time.Second {
+			t.Errorf("%s: took %v", name, took)
+		}
 	}
 }
 

@@ -110,14 +110,26 @@ var (
 	option     = regexp.MustCompile(`(?:^|\s)(--?[A-Za-z][A-Za-z0-9-]*)\s+`)
 )
 
+// maxScanned bounds how much of a text is looked at for values, which may lie within
+// one another.
+const maxScanned = 4 << 20
+
 // assigned finds values behind the name of a credential: x=, x: and "x": of shells,
 // options, URLs and configuration files.
 func assigned(text string) []hit {
 	var out []hit
+	scanned := 0
 	for _, at := range assignment.FindAllStringSubmatchIndex(text, -1) {
 		name, colon := text[at[2]:at[3]], text[at[4]] == ':'
-		if credentialName(name) && !(colon && strings.HasPrefix(text[at[1]:], "//")) {
-			out = append(out, valueAt(text, at[1], name)...)
+		if !credentialName(name) || colon && strings.HasPrefix(text[at[1]:], "//") {
+			continue
+		}
+		from, to := valueAt(text, at[1])
+		if scanned += to - from; scanned > maxScanned {
+			return append(out, hit{0, len(text), ruleName}) // too much rather than too little
+		}
+		if !harmless(name, text[from:to]) {
+			out = append(out, hit{from, to, ruleName})
 		}
 	}
 	return out
@@ -127,14 +139,16 @@ func options(text string) []hit {
 	var out []hit
 	for _, at := range option.FindAllStringSubmatchIndex(text, -1) {
 		if name := text[at[2]:at[3]]; credentialName(name) && !strings.HasPrefix(text[at[1]:], "-") {
-			out = append(out, valueAt(text, at[1], name)...)
+			if from, to := valueAt(text, at[1]); !harmless(name, text[from:to]) {
+				out = append(out, hit{from, to, ruleName})
+			}
 		}
 	}
 	return out
 }
 
-// valueAt is the word, quoted or not, that begins at from.
-func valueAt(text string, from int, name string) []hit {
+// valueAt is where the word is, quoted or not, that begins at from.
+func valueAt(text string, from int) (int, int) {
 	rest := text[from:]
 	quote := strings.TrimPrefix(rest, `\`)
 	n := strings.IndexAny(rest, " \t\r\n\"'`;&|<>)")
@@ -154,10 +168,7 @@ func valueAt(text string, from int, name string) []hit {
 	if n < 0 {
 		n = len(rest)
 	}
-	if harmless(name, rest[:n]) {
-		return nil
-	}
-	return []hit{{from, from + n, ruleName}}
+	return from, from + n
 }
 
 var (

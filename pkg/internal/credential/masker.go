@@ -84,6 +84,9 @@ func (m *Masker) add(place, name string, text *string, find func(string) []hit) 
 	if !m.TooLarge() {
 		e.hits = find(*text)
 		for _, s := range e.hits {
+			if m.TooLarge() {
+				break
+			}
 			m.share((*text)[s.from:s.to], s.rule)
 		}
 	}
