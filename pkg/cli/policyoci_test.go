@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -143,6 +144,26 @@ func TestPolicyInArtifactStaysInside(t *testing.T) {
 			if code, out, errs := run(env, "policy", "lint", pinned); code != 2 || !strings.Contains(errs, "does not hold it") && !strings.Contains(errs, "not a relative path") {
 				t.Errorf("%s: %d %s %s", data, code, out, errs)
 			}
+		}
+	}
+}
+
+// An output is a file: a device, pipe or socket in its place is not removed.
+func TestOutputIsNoDevice(t *testing.T) {
+	dir := t.TempDir()
+	l, err := net.Listen("unix", filepath.Join(dir, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := os.Symlink("s", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"s", "link"} {
+		p := filepath.Join(dir, name)
+		code, _, errs := run(map[string]string{"HOME": dir}, "check", "x.tar", "--policy", "ocigate:baseline", "--cache-dir", t.TempDir(), "--output", "json="+p)
+		if _, err := os.Lstat(p); code != 2 || err != nil || !strings.Contains(errs, "no regular file") {
+			t.Errorf("%s: %d %s %v", name, code, errs, err)
 		}
 	}
 }
