@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -59,10 +58,7 @@ func compileCustom(ctx context.Context, p *policy.Policy) (customRules, error) {
 
 // fileName is where a file stands, so that people find it.
 func fileName(f *policy.File) string {
-	if strings.Contains(f.Source, "://") { // an artifact holds its files
-		return f.Source + "/" + f.Path
-	}
-	return path.Join(path.Dir(filepath.ToSlash(f.Source)), f.Path)
+	return policy.Beside(filepath.ToSlash(f.Source), f.Path)
 }
 
 // filesOf names the files of a rule and what is in them.

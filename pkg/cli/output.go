@@ -83,6 +83,10 @@ func removeOld(outs []output) error {
 		if at, err := os.Lstat(o.path); err == nil && at.IsDir() {
 			return fmt.Errorf("--output %s=%s: that is a directory", o.format, o.path)
 		}
+		// A device, a pipe, or a link to one: removing it would take it from everybody.
+		if at, err := os.Stat(o.path); err == nil && !at.Mode().IsRegular() {
+			return &hinted{fmt.Errorf("--output %s=%s: that is no regular file", o.format, o.path), "--output " + o.format + " writes to standard output"}
+		}
 		if o.format == firstSeenFormat {
 			continue // it is data, often the same file as that of --first-seen
 		}

@@ -59,13 +59,21 @@ func (a *app) loadPolicy(ctx context.Context, f policyFlags) (*policy.Policy, er
 }
 
 func (a *app) resolvePolicy(ctx context.Context, req policy.Request, f networkFlags) (*policy.Policy, error) {
-	p, err := policy.Load(ctx, req, a.loader(f))
+	return resolveWith(ctx, req, a.loader(f))
+}
+
+// resolveWith resolves a policy and checks all of it, its Rego rules included.
+func resolveWith(ctx context.Context, req policy.Request, l policy.Loader) (*policy.Policy, error) {
+	p, err := policy.Load(ctx, req, l)
 	var parse *policy.ParseError
+	var told *hinted
 	switch {
 	case errors.As(err, &parse):
 		return nil, err
 	case err != nil && isUnavailable(err):
 		return nil, unavailable(fmt.Errorf("read %w", err))
+	case errors.As(err, &told):
+		return nil, fmt.Errorf("read %w", err) // what to do is said already
 	case err != nil:
 		return nil, &hinted{fmt.Errorf("read %w", err),
 			"a policy is a path, an artifact (oci://registry/repository@sha256:…), or one that is shipped: " + shipped + strings.Join(policies.Names(), ", "+shipped)}

@@ -107,10 +107,7 @@ func (a *app) policyPush(ctx context.Context, file, reference string, network ne
 		return &hinted{fmt.Errorf("%s is no file", file), "push takes a file; a policy that is shipped or in a registry is extended where it is"}
 	}
 	rec := &recorder{loader: a.loader(network), seen: map[string]bool{}}
-	if _, err := policy.Load(ctx, policy.Request{Policy: file}, rec); err != nil {
-		if isUnavailable(err) {
-			return unavailable(err)
-		}
+	if _, err := resolveWith(ctx, policy.Request{Policy: file}, rec); err != nil {
 		return err
 	}
 	o, err := a.artifactOptions(network)

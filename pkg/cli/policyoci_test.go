@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -144,6 +145,55 @@ func TestPolicyInArtifactStaysInside(t *testing.T) {
 				t.Errorf("%s: %d %s %s", data, code, out, errs)
 			}
 		}
+	}
+}
+
+// An output is a file: a device, pipe or socket in its place is not removed.
+func TestOutputIsNoDevice(t *testing.T) {
+	dir := t.TempDir()
+	l, err := net.Listen("unix", filepath.Join(dir, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := os.Symlink("s", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"s", "link"} {
+		p := filepath.Join(dir, name)
+		code, _, errs := run(map[string]string{"HOME": dir}, "check", "x.tar", "--policy", "ocigate:baseline", "--cache-dir", t.TempDir(), "--output", "json="+p)
+		if _, err := os.Lstat(p); code != 2 || err != nil || !strings.Contains(errs, "no regular file") {
+			t.Errorf("%s: %d %s %v", name, code, errs, err)
+		}
+	}
+}
+
+// What people read names the right file, and says what to do.
+func TestPolicyOCIMessages(t *testing.T) {
+	reg := imagetest.NewRegistry(t)
+	env := map[string]string{"HOME": t.TempDir()}
+	custom := map[string]string{
+		"p.yaml":      "version: 1\nname: p\nrules: {custom: [{id: house, rego: rego/a.rego}]}\n",
+		"rego/a.rego": "package ocigate\ndeny contains {\"msg\": \"m\"} if input.nothing == 1\n",
+	}
+	dir := tree(t, custom)
+	if code, out, errs := run(env, "policy", "push", filepath.Join(dir, "p.yaml"), reg.Host+"/p:1"); code != 2 || out != "" || !strings.Contains(errs, "rego/a.rego:2:") {
+		t.Errorf("pushed a rule that does not compile: %d %s %s", code, out, errs)
+	}
+	if n := len(reg.Requests()); n > 0 {
+		t.Errorf("%d requests", n)
+	}
+	pinned, err := policyoci.Push(t.Context(), reg.Host+"/p:1", &policyoci.Artifact{
+		Policy: policyoci.File{Path: "p.yaml", Data: []byte(custom["p.yaml"])}, Files: []policyoci.File{{Path: "rego/a.rego", Data: []byte(custom["rego/a.rego"])}},
+	}, policyoci.Options{Transport: http.DefaultTransport})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := run(env, "policy", "lint", pinned); code != 2 || !strings.HasPrefix(errs, pinned+"/rego/a.rego:2:") {
+		t.Errorf("%d %s, want a mistake in %s/rego/a.rego", code, errs, pinned)
+	}
+	if code, _, errs := run(env, "policy", "explain", "--policy", "oci://"+reg.Host+"/p:1"); code != 2 || !strings.Contains(errs, "hint: `ocigate policy pull "+reg.Host+"/p:1`") {
+		t.Errorf("%d %s", code, errs)
 	}
 }
 

@@ -98,7 +98,7 @@ func (a *app) waiverAdd(f *waiverAddFlags, now time.Time) error {
 		return err
 	}
 	if w, err = waiverfile.Record(v, w, now); err != nil {
-		return &hinted{err, "`ocigate explain` shows what the verdict holds"}
+		return &hinted{err, "`ocigate explain RULE --verdict " + f.verdict + "` lists the violations of a rule and what they are called"}
 	}
 	before, err := readIfThere(f.file)
 	if err != nil {

@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -73,7 +74,12 @@ func Load(ctx context.Context, req Request, l Loader) (*Policy, error) {
 	}
 	levels = append(levels, lv)
 	if err := c.failed(); err != nil {
-		return nil, err
+		if len(levels) == 1 && !c.incomplete && lv.root != nil {
+			// What is wrong with the whole is shown at once with what is wrong in its parts.
+			_, _ = c.variants(levels)
+			err = c.failed()
+		}
+		return nil, cmp.Or(ctx.Err(), err)
 	}
 	for _, lv := range levels[:len(levels)-1] {
 		// Each enforced policy must be whole by itself: what stands below adds nothing to it.
@@ -92,6 +98,9 @@ type composer struct {
 	sources     map[*yaml.Node]*Document
 	diagnostics []Diagnostic
 	documents   int
+	// incomplete is set if something that is extended could not be read: what it would
+	// have brought is not missing.
+	incomplete bool
 	// read are the files that the documents named, by document and path.
 	read      map[string][]byte
 	readBytes int
@@ -113,7 +122,8 @@ func (c *composer) failed() error {
 	if len(c.diagnostics) == 0 {
 		return nil
 	}
-	return &ParseError{Diagnostics: sortDiagnostics(c.diagnostics)}
+	c.diagnostics = sortDiagnostics(c.diagnostics)
+	return &ParseError{Diagnostics: c.diagnostics}
 }
 
 // level loads a policy and what it extends. below says that it stands below
@@ -169,6 +179,7 @@ func (c *composer) resolve(reference string, from *Document, n int, below bool, 
 			return nil, nil, err
 		}
 		if err != nil {
+			c.incomplete = true
 			c.diagnostics = append(c.diagnostics, Diagnostic{
 				File: d.Source, Position: Position{parent.Line, parent.Column}, Path: "extends",
 				Message: escape(err.Error()), Hint: "extend a shipped policy, a file beneath this one's directory, or an OCI artifact by digest",
@@ -176,6 +187,7 @@ func (c *composer) resolve(reference string, from *Document, n int, below bool, 
 			continue
 		}
 		if base == nil {
+			c.incomplete = true
 			continue
 		}
 		merged = c.merge(merged, base)
@@ -241,9 +253,6 @@ func (c *composer) variants(levels []*level) (*Policy, error) {
 			main = pol // the first combination has no section
 		}
 		variants[fmt.Sprint(combo)] = pol
-	}
-	if err := c.failed(); err != nil {
-		return nil, err
 	}
 	for _, combo := range combos { // in order: the digest depends on it
 		if err := c.readFiles(variants[fmt.Sprint(combo)]); err != nil {

@@ -99,6 +99,9 @@ func (p *page) explainViolations(title string, vs []verdict.Violation) {
 			s += ": counts from " + date(*v.Deadline)
 		}
 		p.wrap(4, "  - ", s)
+		if v.Finding == nil && v.ID != "" {
+			p.wrap(9, "    id:  ", clean(v.ID)) // what a waiver names as its finding
+		}
 		if v.Fix != "" {
 			p.wrap(9, "    fix: ", clean(v.Fix))
 		}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"regexp"
 	"slices"
@@ -229,14 +230,39 @@ func fields(n *yaml.Node) []field {
 
 // yaml reads one YAML mapping and hands it on as it is written: aliases are not followed.
 func (in *importer) yaml(data []byte, read func(*yaml.Node)) error {
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
+	var doc, second yaml.Node
+	d := yaml.NewDecoder(bytes.NewReader(data))
+	if err := d.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
 		return errors.New("it is no YAML mapping")
 	}
+	if err := once(&doc); err != nil {
+		return err
+	}
 	read(doc.Content[0])
+	if err := d.Decode(&second); !errors.Is(err, io.EOF) {
+		in.lose(line(max(second.Line, 1)), "", "what follows the first YAML document is not read, by the other tool neither")
+	}
+	return nil
+}
+
+// once refuses keys that a mapping has twice, as the other tools do: which of the two
+// holds nobody can tell.
+func once(n *yaml.Node) error {
+	seen := map[string]bool{}
+	for _, f := range fields(n) {
+		if seen[f.key] {
+			return fmt.Errorf("line %d: the key %q stands twice in one mapping", f.line, f.key)
+		}
+		seen[f.key] = true
+	}
+	for _, c := range n.Content {
+		if err := once(c); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -100,6 +100,8 @@ func (in *importer) trivyEntry(section string, n *yaml.Node) {
 			purls, ok = texts(f.value)
 		case "expired_at":
 			w.Until, ok = expiredAt(f.value)
+		case "<<":
+			ok = false // it may narrow the entry
 		default:
 			in.keep(place, w.Finding, "Trivy does not know %q", f.key)
 		}

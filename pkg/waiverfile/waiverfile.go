@@ -50,6 +50,9 @@ func Append(source string, data []byte, add ...policy.Waiver) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		if _, err := policy.ParseWaivers(source, []byte("version: 1\nwaivers:\n"+text)); err != nil {
+			return nil, &invalid{w.ID, err}
+		}
 		for line := range strings.Lines(text) {
 			if strings.TrimSpace(line) != "" {
 				line = indent + line
@@ -66,6 +69,18 @@ func Append(source string, data []byte, add ...policy.Waiver) ([]byte, error) {
 	}
 	return out, nil
 }
+
+// invalid is a waiver that no file can hold. Its place in a file that is not written
+// would tell nobody anything.
+type invalid struct {
+	id  string
+	err error
+}
+
+func (e *invalid) Error() string {
+	return fmt.Sprintf("the waiver %q cannot be written: %s", e.id, complaint(e.err))
+}
+func (e *invalid) Unwrap() error { return e.err }
 
 // same compares what waivers say, not where they stand.
 func same(want, got []policy.Waiver) bool {

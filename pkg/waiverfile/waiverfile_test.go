@@ -91,6 +91,15 @@ func TestAppendRefuses(t *testing.T) {
 	if _, err := waiverfile.Append("w.yaml", nil, w); err == nil {
 		t.Error("what a policy refuses is written")
 	}
+	// The file is in order, the waiver is not: the message is about the waiver.
+	w = full()
+	w.ID = "W_1"
+	for _, before := range []string{"", "version: 1\nwaivers:\n  - " + a + "\n"} {
+		_, err := waiverfile.Append("w.yaml", []byte(before), w)
+		if err == nil || !strings.Contains(err.Error(), `the waiver "W_1" cannot be written: id "W_1"`) || strings.Contains(err.Error(), "w.yaml") {
+			t.Errorf("%v", err)
+		}
+	}
 }
 
 func judged() verdict.Verdict {
@@ -213,6 +222,26 @@ func TestImportNeedsWhatIsMissing(t *testing.T) {
 		r, err := waiverfile.Import("x", []byte("CVE-1\n"), waiverfile.TrivyIgnore, d)
 		if err != nil || len(r.Waivers) != 0 || len(r.Losses) != 1 || !strings.Contains(r.Losses[0].String(), want) {
 			t.Errorf("%s: %v %+v", want, err, r)
+		}
+	}
+}
+
+// What YAML can hide narrows an entry, or is said to be lost.
+func TestImportOddYAML(t *testing.T) {
+	r, err := waiverfile.Import(".trivyignore.yaml", []byte("vulnerabilities:\n  - id: CVE-1\n    <<: {paths: [usr/**]}\n  - id: CVE-2\n---\nvulnerabilities:\n  - id: CVE-3\n"), "", defaults)
+	if err != nil || len(r.Waivers) != 1 || r.Waivers[0].Finding != "CVE-2" || len(r.Losses) != 2 {
+		t.Fatalf("%v %+v", err, r)
+	}
+	if got := r.Losses[0].String() + "\n" + r.Losses[1].String(); got != "line 2: CVE-1: not imported: << is not understood\n"+
+		"line 5: not imported: what follows the first YAML document is not read, by the other tool neither" {
+		t.Error(got)
+	}
+	for name, data := range map[string]string{
+		".trivyignore.yaml": "vulnerabilities:\n  - {id: CVE-1, paths: [a], paths: [b]}\n",
+		".grype.yaml":       "ignore:\n  - vulnerability: CVE-1\n    package: {name: a, name: b}\n",
+	} {
+		if r, err := waiverfile.Import(name, []byte(data), "", defaults); err == nil || !strings.Contains(err.Error(), "stands twice") {
+			t.Errorf("%s: %v %+v", name, err, r)
 		}
 	}
 }

@@ -14,6 +14,9 @@ import (
 // Write calls write with a temporary file beside path and renames it to path. If
 // anything fails, path is as it was and nothing is left behind.
 func Write(path string, mode os.FileMode, write func(io.Writer) error) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return &os.PathError{Op: "write", Path: path, Err: errors.New("that is no regular file")} // renaming would replace a device
+	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
 	if err != nil {
 		return err
