@@ -28,11 +28,13 @@ func (s *subject) vulnerabilities(r policy.VulnerabilityRule) judgement {
 		j.met = fmt.Sprintf("none of %s is concerned", countOf(len(all), "vulnerability"))
 	}
 	j.gaps.problems = append(j.gaps.problems, s.feedProblems(r)...)
+	// Without the feed nobody knows which have no score: that is a gap, and no violation.
+	unscored := r.EPSS != nil && len(s.feedProblem("epss", s.policy.Feeds.EPSS, s.evidence.Feeds.EPSS)) > 0
 	unplaced := false
 	concerned := ofSeverity(all, r.Severities)
 	j.violations = make([]Violation, 0, len(concerned))
 	for _, f := range concerned {
-		if !selects(&r, f) {
+		if !selects(&r, f) || unscored && epss(f.Finding) < 0 {
 			continue
 		}
 		at := s.place(f)
