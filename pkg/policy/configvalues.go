@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/bmatcuk/doublestar/v4"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -165,11 +164,6 @@ func (p *parser) plainName(v value) (string, bool) {
 		return "", false
 	}
 	return s, ok
-}
-
-func matches(glob, name string) bool {
-	ok, err := doublestar.Match(glob, name)
-	return ok && err == nil
 }
 
 // searched reads a regular expression that is searched for in a text.

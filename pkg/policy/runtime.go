@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
 // RuntimeRule is about how the image can run: read-only, without capabilities.
@@ -109,7 +111,7 @@ func runtimeTitle(rule *Rule) string {
 	case r.CapabilitiesLimited && len(r.Capabilities) == 0:
 		parts = append(parts, "without capabilities")
 	case r.CapabilitiesLimited:
-		parts = append(parts, "with no capability but "+or(r.Capabilities))
+		parts = append(parts, "with no capability but "+wording.Or(r.Capabilities))
 	}
 	if r.NonRoot {
 		parts = append(parts, "not as root")

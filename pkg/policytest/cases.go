@@ -18,12 +18,16 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/ocigate/ocigate/pkg/internal/escape"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
 // MaxSize is the greatest size of a file of cases, in bytes.
 const MaxSize = 1 << 20
+
+// maxShown is how much of a text that is a mistake a message shows, in characters.
+const maxShown = 60
 
 // Suite is a file of cases.
 type Suite struct {
@@ -155,7 +159,7 @@ func (r *reader) mapping(n *yaml.Node, what string, keys []key) {
 		j := slices.IndexFunc(keys, func(known key) bool { return known.name == k.Value })
 		switch {
 		case j < 0:
-			r.fault(at(k), "keys are "+strings.Join(names, ", "), "unknown key %q in %s", clip(k.Value), what)
+			r.fault(at(k), "keys are "+strings.Join(names, ", "), "unknown key %q in %s", wording.Clip(k.Value, maxShown), what)
 		case seen[k.Value]:
 			r.fault(at(k), "", "duplicate key %q in %s", k.Value, what)
 		default:
@@ -212,14 +216,6 @@ func oneOf[T ~string](r *reader, what string, into *T, words ...T) func(*yaml.No
 		for _, w := range words {
 			list = append(list, string(w))
 		}
-		r.fault(at(n), "", "%s must be one of %s, not %q", what, strings.Join(list, ", "), clip(n.Value))
+		r.fault(at(n), "", "%s must be one of %s, not %q", what, strings.Join(list, ", "), wording.Clip(n.Value, maxShown))
 	}
-}
-
-func clip(s string) string {
-	const most = 60
-	if rs := []rune(s); len(rs) > most {
-		return string(rs[:most]) + "…"
-	}
-	return s
 }
