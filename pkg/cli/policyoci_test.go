@@ -148,6 +148,19 @@ func TestPolicyInArtifactStaysInside(t *testing.T) {
 	}
 }
 
+// A pipe in the place of a file that a policy names is refused, not waited for.
+func TestNamedFileIsNoPipe(t *testing.T) {
+	dir := tree(t, map[string]string{"p.yaml": "version: 1\nname: p\nextends: [s]\n"})
+	l, err := net.Listen("unix", filepath.Join(dir, "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if code, _, errs := run(map[string]string{"HOME": dir}, "policy", "lint", filepath.Join(dir, "p.yaml")); code != 2 || !strings.Contains(errs, "no regular file") {
+		t.Errorf("%d %s", code, errs)
+	}
+}
+
 // An output is a file: a device, pipe or socket in its place is not removed.
 func TestOutputIsNoDevice(t *testing.T) {
 	dir := t.TempDir()
@@ -194,6 +207,10 @@ func TestPolicyOCIMessages(t *testing.T) {
 	}
 	if code, _, errs := run(env, "policy", "explain", "--policy", "oci://"+reg.Host+"/p:1"); code != 2 || !strings.Contains(errs, "hint: `ocigate policy pull "+reg.Host+"/p:1`") {
 		t.Errorf("%d %s", code, errs)
+	}
+	// What is no name matches no section: that would be shown as the whole truth.
+	if code, out, errs := run(env, "policy", "explain", "--policy", "ocigate:baseline", "--image", "Shop:1"); code != 2 || out != "" || !strings.Contains(errs, "is not an image name") {
+		t.Errorf("%d %s %s", code, out, errs)
 	}
 }
 

@@ -63,7 +63,7 @@ func Load(ctx context.Context, req Request, l Loader) (*Policy, error) {
 	for _, e := range req.Enforce {
 		lv, err := c.level(e.Reference, len(levels), false)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w (set by %s)", err, escape(e.SetBy))
 		}
 		lv.setBy, lv.enforced = e.SetBy, true
 		levels = append(levels, lv)
