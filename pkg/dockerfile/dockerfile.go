@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -112,10 +113,20 @@ func (f *file) defaults(c *instructions.ArgCommand) {
 	}
 }
 
-// resolve puts the arguments' defaults in. It is false where one has none.
+// resolve puts the arguments' defaults in. It is false where one has none, not even
+// of its place, as in ${BASE:-alpine}.
 func (f *file) resolve(word string) (string, bool) {
 	r, err := f.lex.ProcessWordWithMatches(word, shell.EnvsFromSlice(f.args))
-	return r.Result, err == nil && len(r.Unmatched) == 0
+	if err != nil {
+		return "", false
+	}
+	for name := range r.Unmatched {
+		rest := strings.NewReplacer("${"+name+":-", "", "${"+name+"-", "").Replace(word)
+		if rest == word || regexp.MustCompile(`\$\{?`+regexp.QuoteMeta(name)+`\b`).MatchString(rest) {
+			return "", false
+		}
+	}
+	return r.Result, true
 }
 
 func (f *file) base(name string) string {
