@@ -4,6 +4,7 @@ package verdict
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -157,9 +158,9 @@ func tally(vs []Violation, j judgement) string {
 		}
 	}
 	s := count(len(vs), j.noun)
-	switch len(parts) {
-	case 0:
-	case 1: // "3 high vulnerabilities"
+	switch {
+	case len(parts) == 0:
+	case len(parts) == 1 && !slices.ContainsFunc(vs, func(v Violation) bool { return v.Finding == nil }): // "3 high vulnerabilities"
 		s = count(len(vs), strings.TrimLeft(parts[0], "0123456789 ")+" "+j.noun)
 	default:
 		s += " (" + strings.Join(parts, ", ") + ")"
