@@ -65,6 +65,33 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestDefaults: an argument has its default from ARG or from where it is used.
+func TestDefaults(t *testing.T) {
+	for from, want := range map[string]string{
+		"${BASE:-alpine:3.20}":           "alpine:3.20",
+		"${BASE-alpine:3.20}":            "alpine:3.20",
+		"${BASE:-alpine}:${TAG:-3.20}":   "alpine:3.20",
+		"${BASE:-${SET}}":                "busybox",
+		"${BASE:-alpine}${BASE}":         "",
+		"${BASE:-alpine}$BASE":           "",
+		"${BASE:-${TAG}}":                "",
+		"${BASE:-$TAG}":                  "",
+		"${BASE:+alpine}":                "",
+		"$BASE":                          "",
+		"${BASE}":                        "",
+		"${BASE:-}":                      "",
+		"${BASE:-alpine}:${TAG}":         "",
+		"${BASE:-alpine}:${BASEX:-3.20}": "alpine:3.20",
+	} {
+		d, err := dockerfile.Parse("D", []byte("ARG BASE\nARG TAG\nARG SET=busybox\nFROM "+from+"\n"))
+		if err != nil {
+			t.Errorf("%s: %v", from, err)
+		} else if got := d.Stages[0].Base; got != want {
+			t.Errorf("%s: got %q, want %q", from, got, want)
+		}
+	}
+}
+
 // TestMasked: the rules are those for the image's own history.
 func TestMasked(t *testing.T) {
 	const value = "s3cr3t-Value/42"
