@@ -8,8 +8,12 @@ fail or cannot decide before anything is pushed.
 Usage:
 
 	ocigate check IMAGE --policy FILE [flags]
-	ocigate policy lint FILE...
+	ocigate explain ID --verdict FILE
+	ocigate policy init|lint|schema|explain|test|push|pull
+	ocigate waiver add|import
 	ocigate version
+
+Each command explains itself with --help.
 
 # Images
 
@@ -30,8 +34,31 @@ where no daemon is configured is a bare reference the registry's.
 # Policies
 
 The policy is given by --policy, else by OCIGATE_POLICY, else it is ocigate.yaml in
-the working directory; without any, the exit code is 2. --policy ocigate:baseline
-and ocigate:strict are shipped in the binary.
+the working directory; without any, the exit code is 2. It is a file, a policy that
+is shipped in the binary (ocigate:baseline, ocigate:strict, ocigate:cis-docker,
+ocigate:runtime-hardened), or an artifact in a registry, by digest:
+oci://REPOSITORY@sha256:DIGEST.
+
+Policies that stand above it are given by --enforce, repeatable, and OCIGATE_ENFORCE,
+separated by spaces. The policy can tighten what they demand, key by key, and adds
+rules of its own; whatever would loosen them is a mistake. Waivers and VEX documents
+count against an enforced rule only where its own document names them.
+
+The language is described by `ocigate policy schema`; README.md has an overview, and
+the shipped policies are commented. Files that a policy names lie beneath its own
+directory.
+
+What rules need and the image does not say is given by flags: --base and --dockerfile
+(what it is built on), --destination (where it is pushed to), --baseline (what its
+growth is measured against), --first-seen (since when findings are known).
+
+# Time
+
+All dates are judged by one effective time, the clock's unless --effective-time says
+otherwise; a past one needs --allow-past, and the verdict says that a time was given.
+--forecast 14d also decides for each day to come, with the database of now, and reports
+what turns red: waivers and grace periods that end, rules that begin, ages, and the end
+of life of the distribution.
 
 # Exit codes
 
@@ -49,14 +76,21 @@ says both. --report-only turns 1 into 0; 3 stays.
 # Output
 
 The report goes to standard output, progress and errors to standard error.
---output FORMAT selects the format (text, json); --output FORMAT=PATH, repeatable,
-writes it to a file. Named files are removed at the start and written at the end,
+--output FORMAT selects the format; --output FORMAT=PATH, repeatable, writes it to a
+file. The formats are text; json, the whole verdict; evidence, what was found without a
+decision, for custom rules and policy test; runtime, the least privileges that a
+container needs, as docker flags and as a Kubernetes securityContext; and first-seen,
+the updated copy of --first-seen. Named files are removed at the start and written at the end,
 so a crash never leaves yesterday's verdict. Two runs on the same input write the
 same bytes.
 
 # Environment
 
 	OCIGATE_POLICY      the policy, where --policy is not given
+	OCIGATE_ENFORCE     policies that stand above it, besides those of --enforce
+	OCIGATE_POLICY_DIGEST
+	                    the digest that the resolved policy must have, besides
+	                    --policy-digest
 	OCIGATE_CACHE_DIR   the cache directory, where --cache-dir is not given;
 	                    default: ocigate in the user's cache directory
 

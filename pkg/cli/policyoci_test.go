@@ -148,19 +148,6 @@ func TestPolicyInArtifactStaysInside(t *testing.T) {
 	}
 }
 
-// A pipe in the place of a file that a policy names is refused, not waited for.
-func TestNamedFileIsNoPipe(t *testing.T) {
-	dir := tree(t, map[string]string{"p.yaml": "version: 1\nname: p\nextends: [s]\n"})
-	l, err := net.Listen("unix", filepath.Join(dir, "s"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if code, _, errs := run(map[string]string{"HOME": dir}, "policy", "lint", filepath.Join(dir, "p.yaml")); code != 2 || !strings.Contains(errs, "no regular file") {
-		t.Errorf("%d %s", code, errs)
-	}
-}
-
 // An output is a file: a device, pipe or socket in its place is not removed.
 func TestOutputIsNoDevice(t *testing.T) {
 	dir := t.TempDir()

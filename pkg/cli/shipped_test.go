@@ -24,16 +24,18 @@ import (
 // built in passes and is not listed.
 var shippedOutcomes = map[string]map[string]string{
 	"baseline": {
-		"planted.oci.tar":          "no-critical:fail fixable-high:fail unrated:warn no-secrets:fail non-root:warn no-latest:warn",
-		"hardened-clean.oci.tar":   "",
-		"alpine-3.20.3.tar":        "fixable-high:fail unrated:warn non-root:warn",
-		"debian-node-zstd.oci.tar": "no-critical:fail fixable-high:fail unrated:warn non-root:warn",
+		"planted.oci.tar": "no-critical:fail fixable-high:fail unrated:warn end-of-life:warn no-secrets:fail non-root:warn " +
+			"no-credentials:warn no-latest:warn",
+		"hardened-clean.oci.tar":   "end-of-life:skip",
+		"alpine-3.20.3.tar":        "fixable-high:fail unrated:warn end-of-life:warn non-root:warn",
+		"debian-node-zstd.oci.tar": "no-critical:fail fixable-high:fail unrated:warn end-of-life:warn non-root:warn",
 	},
 	"strict": {
-		"planted.oci.tar":          "no-serious:fail fixable-medium:warn no-secrets:fail non-root:fail no-latest:fail",
-		"hardened-clean.oci.tar":   "",
-		"alpine-3.20.3.tar":        "no-serious:fail fixable-medium:warn non-root:fail",
-		"debian-node-zstd.oci.tar": "no-serious:fail medium-budget:fail fixable-medium:warn non-root:fail",
+		"planted.oci.tar": "no-serious:fail fixable-medium:warn end-of-life:fail no-secrets:fail non-root:fail no-credentials:fail " +
+			"nothing-left-behind:fail no-latest:fail",
+		"hardened-clean.oci.tar":   "end-of-life:skip",
+		"alpine-3.20.3.tar":        "no-serious:fail fixable-medium:warn end-of-life:fail non-root:fail",
+		"debian-node-zstd.oci.tar": "no-serious:fail medium-budget:fail fixable-medium:warn end-of-life:fail non-root:fail",
 	},
 	"cis-docker": {
 		"planted.oci.tar": "cis-4.1:fail cis-4.2:warn cis-4.3:warn cis-4.4:fail cis-4.4-end-of-life:fail cis-4.6:warn " +

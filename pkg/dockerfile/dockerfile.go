@@ -6,8 +6,11 @@ package dockerfile
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -16,6 +19,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/credential"
 )
 
 const (
@@ -23,7 +27,10 @@ const (
 	MaxSize = 1 << 20
 	// maxArguments bounds what is kept of one instruction, in bytes.
 	maxArguments = 4096
-	maxMessage   = 200
+	// maxWord bounds the name of a base image and the defaults that it is made of:
+	// each default may double the one before.
+	maxWord    = 1024
+	maxMessage = 200
 )
 
 // Error says where a Dockerfile is malformed.
@@ -57,7 +64,7 @@ func Parse(path string, data []byte) (d *evidence.Dockerfile, err error) {
 	if err != nil {
 		return nil, toError(path, err, 0)
 	}
-	f := &file{lex: shell.NewLex(result.EscapeToken), out: &evidence.Dockerfile{Path: path, Stages: []evidence.Stage{}}}
+	f := &file{lex: shell.NewLex(result.EscapeToken), args: arguments{}, out: &evidence.Dockerfile{Path: path, Stages: []evidence.Stage{}}}
 	for _, node := range result.AST.Children {
 		if err := f.add(node); err != nil {
 			return nil, toError(path, err, node.StartLine)
@@ -66,13 +73,16 @@ func Parse(path string, data []byte) (d *evidence.Dockerfile, err error) {
 	if len(f.out.Stages) == 0 {
 		return nil, &Error{Path: path, Message: "has no FROM, so it builds nothing"}
 	}
+	if !f.mask() {
+		return nil, &Error{Path: path, Message: fmt.Sprintf("has more than %d words or %d credentials, too many to search", credential.MaxTexts, credential.MaxSecrets)}
+	}
 	return f.out, nil
 }
 
 // file is a Dockerfile on its way.
 type file struct {
 	lex  *shell.Lex
-	args []string // NAME=default of the arguments before the first FROM
+	args arguments
 	out  *evidence.Dockerfile
 }
 
@@ -101,29 +111,57 @@ func (f *file) add(node *parser.Node) error {
 	return nil
 }
 
+// arguments are the defaults of the arguments before the first FROM.
+type arguments map[string]string
+
+// Get implements shell.EnvGetter.
+func (a arguments) Get(name string) (string, bool) { v, ok := a[name]; return v, ok }
+
+// Keys implements shell.EnvGetter.
+func (a arguments) Keys() []string { return slices.Sorted(maps.Keys(a)) }
+
 func (f *file) defaults(c *instructions.ArgCommand) {
 	for _, a := range c.Args {
 		if a.Value == nil {
 			continue
 		}
 		if v, ok := f.resolve(*a.Value); ok {
-			f.args = append(slices.DeleteFunc(f.args, func(s string) bool { return strings.HasPrefix(s, a.Key+"=") }), a.Key+"="+v)
+			f.args[a.Key] = v
+		} else {
+			delete(f.args, a.Key)
 		}
 	}
 }
 
-// resolve puts the arguments' defaults in. It is false where one has none.
+// replacement is ${NAME/old/new}, which can grow without bounds; images are not named so.
+var replacement = regexp.MustCompile(`\$\{\w*/`)
+
+// resolve puts the arguments' defaults in. It is false where one has none, not even
+// of its place, as in ${BASE:-alpine}, or where the result would be longer than any
+// name.
 func (f *file) resolve(word string) (string, bool) {
-	r, err := f.lex.ProcessWordWithMatches(word, shell.EnvsFromSlice(f.args))
-	return r.Result, err == nil && len(r.Unmatched) == 0
+	if len(word) > maxWord || replacement.MatchString(word) {
+		return "", false
+	}
+	r, err := f.lex.ProcessWordWithMatches(word, f.args)
+	if err != nil || len(r.Result) > maxWord {
+		return "", false
+	}
+	for name := range r.Unmatched {
+		rest := strings.NewReplacer("${"+name+":-", "", "${"+name+"-", "").Replace(word)
+		if rest == word || regexp.MustCompile(`\$\{?`+regexp.QuoteMeta(name)+`\b`).MatchString(rest) {
+			return "", false
+		}
+	}
+	return r.Result, true
 }
 
 func (f *file) base(name string) string {
 	s, ok := f.resolve(name)
-	if !ok || len(s) > maxArguments {
+	if !ok {
 		return ""
 	}
-	return userinfo.ReplaceAllString(s, "${1}"+evidence.Masked+"@")
+	return credential.Reference(s)
 }
 
 // instruction keeps the flags apart, and here-documents on the same line.
@@ -139,19 +177,54 @@ func instruction(node *parser.Node) evidence.Instruction {
 		b.WriteString("\n" + h.Content)
 	}
 	i := evidence.Instruction{Keyword: strings.ToUpper(node.Value), Arguments: oneLine(b.String()), Line: node.StartLine}
-	if i.Keyword == "ENV" || i.Keyword == "LABEL" {
-		i.Arguments = maskPair(i.Arguments)
-	}
 	for _, flag := range node.Flags {
 		i.Flags = append(i.Flags, oneLine(flag))
 	}
 	return i
 }
 
+// mask hides what looks like a credential, and says whether it could.
+func (f *file) mask() bool {
+	m := credential.New("", nil)
+	var texts []*string
+	for _, stage := range f.out.Stages {
+		for n := range stage.Instructions {
+			i := &stage.Instructions[n]
+			m.ArgumentsOf(i.Keyword, &i.Arguments)
+			texts = append(texts, &i.Arguments)
+			for k := range i.Flags {
+				m.Text("", "", &i.Flags[k])
+				texts = append(texts, &i.Flags[k])
+			}
+			m.Words("", jsonWords(i.Arguments))
+		}
+	}
+	if m.TooLarge() {
+		return false
+	}
+	m.Mask()
+	for _, t := range texts {
+		*t = cut(*t, maxArguments)
+	}
+	return true
+}
+
+// jsonWords are the words of a command in the form of a JSON list.
+func jsonWords(arguments string) []string {
+	var words []string
+	if i := strings.IndexByte(arguments, '['); i >= 0 && json.Unmarshal([]byte(arguments[i:]), &words) != nil {
+		return nil
+	}
+	return words
+}
+
 func oneLine(s string) string {
-	s = mask(strings.Join(strings.Fields(strings.ToValidUTF8(s, "�")), " "))
-	if len(s) > maxArguments {
-		s = strings.ToValidUTF8(s[:maxArguments], "") + "…"
+	return strings.Join(strings.Fields(strings.ToValidUTF8(s, "�")), " ")
+}
+
+func cut(s string, most int) string {
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
 	}
 	return s
 }
@@ -167,9 +240,6 @@ func toError(path string, err error, line int) *Error {
 	if _, ok := errors.AsType[*instructions.UnknownInstructionError](err); ok {
 		e.Message = "unknown instruction; is this a Dockerfile?"
 	}
-	e.Message = oneLine(e.Message)
-	if len(e.Message) > maxMessage {
-		e.Message = strings.ToValidUTF8(e.Message[:maxMessage], "") + "…"
-	}
+	e.Message = cut(credential.Text(oneLine(e.Message)), maxMessage)
 	return e
 }

@@ -5,6 +5,7 @@ package dockerfile_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -50,7 +51,7 @@ func TestParse(t *testing.T) {
 		{Name: "runtime", Base: "alpine:3.20", Line: 10, Instructions: []evidence.Instruction{
 			{Keyword: "ENV", Arguments: "A=1 DB_PASSWORD=********", Line: 11},
 			{Keyword: "ENV", Arguments: "API_TOKEN ********", Line: 12},
-			{Keyword: "RUN", Arguments: `<<EOF apk add curl curl -H "Authorization: Bearer ********" https://********@example.com`, Line: 13},
+			{Keyword: "RUN", Arguments: `<<EOF apk add curl curl -H "Authorization: Bearer ********" https://me:********@example.com`, Line: 13},
 			{Keyword: "COPY", Arguments: "/app /app", Flags: []string{"--from=build"}, Line: 17},
 			{Keyword: "USER", Arguments: "$APP_USER", Line: 18},
 			{Keyword: "ONBUILD", Arguments: "RUN echo hi", Line: 19},
@@ -60,6 +61,77 @@ func TestParse(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, d.Stages); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestDefaults: an argument has its default from ARG or from where it is used.
+func TestDefaults(t *testing.T) {
+	for from, want := range map[string]string{
+		"${BASE:-alpine:3.20}":           "alpine:3.20",
+		"${BASE-alpine:3.20}":            "alpine:3.20",
+		"${BASE:-alpine}:${TAG:-3.20}":   "alpine:3.20",
+		"${BASE:-${SET}}":                "busybox",
+		"${BASE:-alpine}${BASE}":         "",
+		"${BASE:-alpine}$BASE":           "",
+		"${BASE:-${TAG}}":                "",
+		"${BASE:-$TAG}":                  "",
+		"${BASE:+alpine}":                "",
+		"$BASE":                          "",
+		"${BASE}":                        "",
+		"${BASE:-}":                      "",
+		"${BASE:-alpine}:${TAG}":         "",
+		"${BASE:-alpine}:${BASEX:-3.20}": "alpine:3.20",
+	} {
+		d, err := dockerfile.Parse("D", []byte("ARG BASE\nARG TAG\nARG SET=busybox\nFROM "+from+"\n"))
+		if err != nil {
+			t.Errorf("%s: %v", from, err)
+		} else if got := d.Stages[0].Base; got != want {
+			t.Errorf("%s: got %q, want %q", from, got, want)
+		}
+	}
+}
+
+// TestMasked: the rules are those for the image's own history.
+func TestMasked(t *testing.T) {
+	const value = "s3cr3t-Value/42"
+	for _, line := range []string{
+		"ENV PGPASSWORD=" + value,
+		"ENV TOKEN " + value + " and more of it",
+		"ENV A=b JWT=" + value,
+		"ENV JWT=\"" + value + "\"\nRUN use " + value,
+		"LABEL io.example.auth=" + value,
+		"ARG NPM_TOKEN=" + value,
+		"RUN sshpass -p " + value + " scp x y:",
+		"RUN echo 'root:" + value + "' | chpasswd",
+		"RUN mysql -u root -p" + value + " < dump.sql",
+		"RUN curl -u admin:" + value + " https://example.com/x",
+		"RUN use ghp" + "_f1TztwXGsFslRAaTpBG5HI5kKG1OzwvagbC4",
+		"CMD [\"app\", \"--password\", \"" + value + "\"]",
+		"HEALTHCHECK --interval=3s CMD [\"app\", \"--password\", \"" + value + "\"]",
+		"RUN <<EOF\nexport API_KEY='" + value + "'\nEOF",
+		"COPY --chown=me . /x\nFROM me:" + value + "@registry.example.com/x",
+	} {
+		d, err := dockerfile.Parse("D", []byte("FROM a\n"+line+"\n"))
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		b, err := json.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range []string{value, "Value/42", "more of it", "TztwXGsFslRAa"} {
+			if strings.Contains(string(b), part) {
+				t.Errorf("%s: %s is not masked in %s", line, part, b)
+			}
+		}
+	}
+	var many strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&many, "ENV TOKEN_%d=v%dalue\n", i, i)
+	}
+	if _, err := dockerfile.Parse("D", []byte("FROM a\n"+many.String())); err == nil {
+		t.Error("more credentials than are searched for")
 	}
 }
 
@@ -100,6 +172,39 @@ func TestMalformed(t *testing.T) {
 				t.Errorf("%q lacks %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestParse_Defaults: what arguments expand to is bounded, in size and in time, and one
+// that cannot be resolved leaves the base open.
+func TestParse_Defaults(t *testing.T) {
+	var bomb, many strings.Builder
+	bomb.WriteString("ARG A0=xxxxxxxx\n")
+	for i := range 64 {
+		fmt.Fprintf(&bomb, "ARG A%d=$A%d$A%d\n", i+1, i, i)
+	}
+	for i := range 40_000 {
+		fmt.Fprintf(&many, "ARG A%d=1\n", i)
+	}
+	nested := "$A"
+	for range 8 {
+		nested = "${A//x/" + nested + "}"
+	}
+	for name, in := range map[string]struct{ text, want string }{
+		"doubling":     {bomb.String() + "FROM $A64\n", ""},
+		"replacements": {"ARG A=" + strings.Repeat("x", 200) + "\nFROM " + nested + "\n", ""},
+		"many":         {many.String() + "FROM a:$A39999\n", "a:1"},
+		"redefined":    {"ARG A=good\nARG A=$NONE\nFROM $A\n", ""},
+		"plain":        {"ARG R=r.io/x\nARG A=$R:${T:-1}\nFROM ${A}\n", "r.io/x:1"},
+		"default":      {"ARG R=r.io/x\nFROM ${R:-y}\n", "r.io/x"},
+	} {
+		d, err := dockerfile.Parse("D", []byte(in.text))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := d.Stages[0].Base; got != in.want {
+			t.Errorf("%s: base %.80q, want %q", name, got, in.want)
+		}
 	}
 }
 

@@ -48,6 +48,9 @@ func readVEX(p *policy.Policy, at time.Time) []vexDocument {
 	return docs
 }
 
+// clockSkew is by how much the clocks of author and gate may differ.
+const clockSkew = time.Hour
+
 // distrust says why the policy does not believe a document; empty if it does.
 func distrust(named policy.VEX, doc *vex.Document, at time.Time) string {
 	if len(named.Authors) > 0 && !slices.ContainsFunc(doc.Authors, func(a string) bool { return slices.Contains(named.Authors, a) }) {
@@ -61,6 +64,8 @@ func distrust(named policy.VEX, doc *vex.Document, at time.Time) string {
 		return ""
 	case doc.Updated.IsZero():
 		return "it does not say when it was written, and the policy limits its age"
+	case doc.Updated.After(at.Add(clockSkew)):
+		return fmt.Sprintf("it is of %s, which is yet to come, and the policy limits its age", doc.Updated.UTC().Format(time.DateOnly))
 	case at.Sub(doc.Updated) > named.MaxAge:
 		return fmt.Sprintf("it is of %s, older than the policy allows", doc.Updated.UTC().Format(time.DateOnly))
 	}

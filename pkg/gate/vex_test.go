@@ -63,6 +63,7 @@ func TestVEX(t *testing.T) {
 		"another format":              {feeds: "[{file: vex.json, format: csaf}]", vex: statement(notAffected), want: verdict.Failed, note: "it is openvex, not csaf"},
 		"young enough":                {feeds: "[{file: vex.json, max-age: 23d}]", vex: statement(notAffected), want: verdict.Passed},
 		"too old":                     {feeds: "[{file: vex.json, max-age: 22d}]", vex: statement(notAffected), want: verdict.Failed, note: "it is of 2026-11-01, older than"},
+		"of a time to come":           {feeds: "[{file: vex.json, max-age: 23d}]", vex: strings.Replace(statement(notAffected), "2026-11-01", "2036-11-01", 1), want: verdict.Failed, note: "it is of 2036-11-01, which is yet to come"},
 		"own document, enforced rule": {feeds: "[{file: vex.json}]", enforced: "version: 1\nname: e\n" + rules, vex: statement(notAffected), want: verdict.Failed},
 		"enforced document, own rule": {enforced: "version: 1\nname: e\nfeeds: {vex: [{file: vex.json}]}\nrules: {secrets: [{id: s}]}\n", vex: statement(notAffected), want: verdict.Passed},
 		"enforced document and rule":  {enforced: "version: 1\nname: e\nfeeds: {vex: [{file: vex.json}]}\n" + rules, vex: statement(notAffected), want: verdict.Passed},

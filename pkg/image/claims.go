@@ -11,6 +11,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/credential"
 )
 
 const (
@@ -97,11 +98,7 @@ func addClaim(claims []evidence.BaseClaim, source evidence.ClaimSource, referenc
 func claimText(s string) string {
 	s = strings.ToValidUTF8(strings.TrimSpace(s), "�")
 	s, _, _ = strings.Cut(s, "?")
-	if i := strings.LastIndexByte(s, '@'); i >= 0 && !isDigest(s[i+1:]) {
-		s = evidence.Masked + s[i:]
-	} else if j := strings.IndexByte(s, '@'); j != i {
-		s = evidence.Masked + s[strings.LastIndexByte(s[:i], '@'):]
-	}
+	s = credential.Reference(s)
 	if len(s) > maxClaim {
 		s = strings.ToValidUTF8(s[:maxClaim], "") + "…"
 	}

@@ -14,14 +14,17 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/credential"
 )
 
-// A configuration beyond these is refused: real ones have some dozens of texts and
-// some kilobytes, and each is searched for each credential.
-const (
-	maxConfigTexts = 20_000
-	maxConfigBytes = 2 << 20
-)
+// KnownSecret is a value that is known to be a credential, and the rule that says so.
+type KnownSecret = credential.Known
+
+// SecretHash is what is kept of a secret's value: equal hashes in one report are one
+// secret, and no hash is worth anything for another image.
+func SecretHash(s evidence.Subject, value string) string { return credential.Hash(salt(s), value) }
+
+func salt(s evidence.Subject) string { return cmp.Or(s.Digest, s.ImageID) }
 
 // Facts is what the configuration and the manifest's annotations say. Values that
 // look like credentials are masked wherever they stand; known are values that
@@ -29,47 +32,47 @@ const (
 // is too large to be searched.
 func Facts(img *Image, known []KnownSecret) (*evidence.Config, error) {
 	c := img.Config.Config
-	m := newMasker(salt(img.Subject), known)
+	m := credential.New(salt(img.Subject), known)
 	out := &evidence.Config{
 		Entrypoint: slices.Clone(c.Entrypoint), Cmd: slices.Clone(c.Cmd),
 		WorkingDir: c.WorkingDir, StopSignal: c.StopSignal,
 		Ports: portsOf(c.ExposedPorts), Volumes: volumesOf(c.Volumes),
 		OnBuild: slices.Clone(c.OnBuild), History: historyFacts(img.Config.History),
 	}
-	m.arguments("entrypoint", out.Entrypoint)
-	m.arguments("cmd", out.Cmd)
+	m.Words("entrypoint", out.Entrypoint)
+	m.Words("cmd", out.Cmd)
 	if c.Healthcheck != nil && len(c.Healthcheck.Test) > 0 {
 		out.Healthcheck = &evidence.Healthcheck{Test: slices.Clone(c.Healthcheck.Test)}
-		m.arguments("healthcheck", out.Healthcheck.Test)
+		m.Words("healthcheck", out.Healthcheck.Test)
 	}
 	for _, e := range c.Env {
 		name, value, _ := strings.Cut(e, "=")
 		out.Env = append(out.Env, evidence.EnvVar{Name: name, Value: value})
 	}
 	for i := range out.Env {
-		m.named("env", &out.Env[i].Name, &out.Env[i].Value)
+		m.Named("env", &out.Env[i].Name, &out.Env[i].Value)
 	}
-	labels, annotations := m.mapping("label", c.Labels), m.mapping("annotation", img.Annotations)
+	labels, annotations := m.Mapping("label", c.Labels), m.Mapping("annotation", img.Annotations)
 	for i := range out.OnBuild {
-		m.instruction("onbuild", strconv.Itoa(i+1), &out.OnBuild[i])
+		m.Instruction("onbuild", strconv.Itoa(i+1), &out.OnBuild[i])
 	}
 	for i := range out.History {
-		m.instruction("history", strconv.Itoa(i+1), &out.History[i].CreatedBy)
-		m.text("history", strconv.Itoa(i+1), &out.History[i].Comment)
+		m.Instruction("history", strconv.Itoa(i+1), &out.History[i].CreatedBy)
+		m.Text("history", strconv.Itoa(i+1), &out.History[i].Comment)
 	}
 	for i := range out.Volumes {
-		m.text("", "", &out.Volumes[i])
+		m.Text("", "", &out.Volumes[i])
 	}
 	for i := range out.Ports {
-		m.text("", "", &out.Ports[i].Raw)
+		m.Text("", "", &out.Ports[i].Raw)
 	}
-	m.text("", "", &out.WorkingDir)
-	m.text("", "", &out.StopSignal)
-	if m.tooLarge() {
+	m.Text("", "", &out.WorkingDir)
+	m.Text("", "", &out.StopSignal)
+	if m.TooLarge() {
 		return nil, toError("read", img.Subject.Reference,
-			faultf(KindLimit, "the image configuration has more than %d texts, %d bytes or %d credentials, too many to search", maxConfigTexts, maxConfigBytes, maxSecrets))
+			faultf(KindLimit, "the image configuration has more than %d texts, %d bytes or %d credentials, too many to search", credential.MaxTexts, credential.MaxBytes, credential.MaxSecrets))
 	}
-	out.Credentials = m.mask()
+	out.Credentials = m.Mask()
 	out.Labels, out.Annotations = labels(), annotations()
 	return out, nil
 }

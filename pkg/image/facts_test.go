@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -248,6 +249,26 @@ func TestLayerSteps(t *testing.T) {
 	}
 	if image.LayerSteps(c, 3) != nil || image.LayerSteps(nil, 1) != nil {
 		t.Error("steps that fit no layer")
+	}
+}
+
+// TestFacts_Nested: values that lie within one another, as in token=token=…, cost what
+// the text is long, not its square.
+func TestFacts_Nested(t *testing.T) {
+	for _, word := range []string{"token=", "token=$(", `token=\"`, "token: '"} {
+		img := &image.Image{Config: &v1.ConfigFile{}}
+		value := strings.Repeat(word, 1_000_000/len(word))
+		img.Config.Config.Env = []string{"A=" + value}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		config, err := image.Facts(img, nil)
+		runtime.ReadMemStats(&after)
+		if err == nil && strings.Contains(config.Env[0].Value, value) {
+			t.Errorf("%s is not masked", word)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<30 {
+			t.Errorf("%s: took %d MiB", word, n>>20)
+		}
 	}
 }
 

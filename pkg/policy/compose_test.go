@@ -263,3 +263,29 @@ func TestDigestCoversEverything(t *testing.T) {
 		l[name] = old
 	}
 }
+
+// VEX documents of several levels stand side by side, however they are written.
+func TestVEXSideBySide(t *testing.T) {
+	l := loader{"vex.json": "{}", "more.json": "{}"}
+	for name, feeds := range map[string][2]string{
+		"mappings": {"{file: vex.json, author: [a]}", "{file: vex.json}"},
+		"lists":    {"[{file: vex.json, author: [a]}]", "[{file: vex.json}]"},
+		"mixed":    {"{file: vex.json, author: [a]}", "[{file: vex.json}, {file: more.json}]"},
+	} {
+		l["above"] = document("above", owner+"feeds: {vex: "+feeds[0]+"}\n")
+		l["p"] = document("p", "feeds: {vex: "+feeds[1]+"}\n")
+		p, err := load(t, l, "p", "above")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for i, x := range p.Feeds.VEX {
+			if own := i > 0; x.File.Level != i && i < 2 || own == (len(x.Authors) > 0) {
+				t.Errorf("%s: document %d: %+v, level %d", name, i, x, x.File.Level)
+			}
+		}
+		if len(p.Feeds.VEX) < 2 {
+			t.Errorf("%s: %d documents", name, len(p.Feeds.VEX))
+		}
+	}
+}

@@ -148,7 +148,7 @@ func (p *parser) checkDemands(v value, d Coverage) {
 
 // platformCoverageKey reads a mapping from platforms to demands.
 func (p *parser) platformCoverageKey(c *Coverage) key {
-	item := shape{kind: shapeMapping, keys: p.demandKeys(&Coverage{})}
+	item := mappingOf(p.demandKeys(&Coverage{})...)
 	return key{name: "platforms", about: "What holds for some platforms in place of the rest, by os/architecture[/variant].",
 		shape: shape{kind: shapeMapping, item: &item}, tighten: onlyDemands,
 		read: func(v value) {

@@ -47,15 +47,15 @@ func allPaths() []string {
 	var walk func(keys []key, prefix string)
 	seen := map[string]bool{}
 	add := func(s shape, at string) {
-		walk(s.keys, at+".")
+		walk(s.keys(), at+".")
 		for _, one := range s.oneOf {
-			walk(one.keys, at+".")
+			walk(one.keys(), at+".")
 			if one.item != nil {
-				walk(one.item.keys, at+".")
+				walk(one.item.keys(), at+".")
 			}
 		}
 		if s.item != nil {
-			walk(s.item.keys, at+".")
+			walk(s.item.keys(), at+".")
 		}
 	}
 	walk = func(keys []key, prefix string) {

@@ -129,8 +129,8 @@ type explainer struct {
 
 // value adds what stands at n, key by key, or the default.
 func (e *explainer) value(path string, n *yaml.Node, s shape) {
-	if len(s.keys) > 0 {
-		for _, k := range s.keys {
+	if keys := s.keys(); len(keys) > 0 {
+		for _, k := range keys {
 			e.value(path+"."+k.name, child(n, k.name), k.shape)
 		}
 		return
@@ -155,7 +155,7 @@ func defaults() map[string]string {
 }
 
 func (e *explainer) rules(own *parser) {
-	for _, g := range own.rulesKey().shape.keys {
+	for _, g := range own.rulesKey().shape.keys() {
 		for _, n := range items(child(child(e.policy.tree.root, "rules"), g.name)) {
 			path := "rules." + g.name + "[" + idOf(n) + "]"
 			e.entries(path, n)

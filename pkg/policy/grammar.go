@@ -36,11 +36,25 @@ type shape struct {
 	kind    shapeKind
 	enum    []string
 	pattern string
-	keys    []key
-	item    *shape
-	oneOf   []shape
-	min     int
-	max     int
+	// makeKeys makes the keys of a mapping. Those of the groups of rules are many, and
+	// few readers of a policy ask for them all.
+	makeKeys func() []key
+	item     *shape
+	oneOf    []shape
+	min      int
+	max      int
+}
+
+func mappingOf(keys ...key) shape {
+	return shape{kind: shapeMapping, makeKeys: func() []key { return keys }}
+}
+
+// keys are those of a mapping; none where they are not the language's.
+func (s shape) keys() []key {
+	if s.makeKeys == nil {
+		return nil
+	}
+	return s.makeKeys()
 }
 
 type shapeKind string
@@ -189,7 +203,7 @@ func (p *parser) regexpsKey(name, about string, into *map[string]string, t tight
 
 // mappingKey reads a nested mapping. hint shows how to write one.
 func (p *parser) mappingKey(name, about, hint string, keys []key) key {
-	return key{name: name, about: about, shape: shape{kind: shapeMapping, keys: keys}, tighten: nested,
+	return key{name: name, about: about, shape: mappingOf(keys...), tighten: nested,
 		read: func(v value) { p.mapping(v, hint, keys) }}
 }
 

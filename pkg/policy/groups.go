@@ -63,11 +63,11 @@ func (p *parser) rulesKey() key {
 		all = append(all, string(g.name))
 		keys = append(keys, key{
 			name: string(g.name), about: g.about, tighten: free, // ruleList compares rule by rule
-			shape: listOf(shape{kind: shapeMapping, keys: p.ruleKeys(g, &Rule{})}),
+			shape: listOf(shape{kind: shapeMapping, makeKeys: func() []key { return p.ruleKeys(g, &Rule{}) }}),
 			read:  func(v value) { p.list(v, func(v value) { p.rule(v, g) }) },
 		})
 	}
-	return key{name: "rules", about: "The rules, by what they are about.", shape: shape{kind: shapeMapping, keys: keys}, tighten: nested,
+	return key{name: "rules", about: "The rules, by what they are about.", shape: mappingOf(keys...), tighten: nested,
 		read: func(v value) {
 			if v.node.Kind == yaml.MappingNode && len(v.node.Content) == 0 && !p.fragment {
 				p.fault(v, "", "is empty, so the policy could never fail")

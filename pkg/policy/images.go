@@ -22,7 +22,7 @@ func (p *parser) imagesKey() key {
 	matchKey := key{name: "match", about: "Globs of image names; of several sections the first that matches an image applies.", required: true,
 		shape: listOf(shape{kind: shapeString}), read: func(v value) { p.strings(v, p.referenceGlob) }}
 	return key{name: "images", about: "What holds for some images in place of, or besides, the rest: the first section that matches applies.", tighten: free,
-		shape: listOf(shape{kind: shapeMapping, keys: []key{matchKey}}),
+		shape: listOf(mappingOf(matchKey)),
 		read: func(v value) {
 			p.list(v, func(v value) {
 				own := newParser(p.source(v.node))

@@ -104,7 +104,16 @@ func (p *parser) isPolicy(doc *yaml.Node) bool {
 	return false
 }
 
+// documentKeys are the keys of a policy, made once: the whole table of the language
+// hangs on them.
 func (p *parser) documentKeys() []key {
+	if p.keys == nil {
+		p.keys = p.makeDocumentKeys()
+	}
+	return p.keys
+}
+
+func (p *parser) makeDocumentKeys() []key {
 	return []key{
 		{name: "version", about: "The version of the policy language: 1.", required: true, tighten: free,
 			shape: shape{kind: shapeInteger, min: 1, max: 1}, read: p.version},

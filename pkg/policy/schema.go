@@ -124,11 +124,12 @@ func (s shape) mustHave() object {
 			o = object{{"items", items}}
 		}
 	case s.kind == shapeMapping:
-		if must := slices.DeleteFunc(required(s.keys), func(k string) bool { return k == "id" }); len(must) > 0 {
+		keys := s.keys()
+		if must := slices.DeleteFunc(required(keys), func(k string) bool { return k == "id" }); len(must) > 0 {
 			o = append(o, member{"required", must})
 		}
 		var properties object
-		for _, k := range s.keys {
+		for _, k := range keys {
 			if inner := k.shape.mustHave(); inner != nil {
 				properties = append(properties, member{k.name, inner})
 			}
@@ -142,10 +143,13 @@ func (s shape) mustHave() object {
 
 // patch is the shape of a rule that may complete another: it must have its id only.
 func (s shape) patch() shape {
-	s.keys = slices.Clone(s.keys)
-	for i, k := range s.keys {
-		s.keys[i].required = k.required && k.name == "id"
-		s.keys[i].shape = k.shape.patch()
+	if s.makeKeys != nil {
+		keys := slices.Clone(s.keys())
+		for i, k := range keys {
+			keys[i].required = k.required && k.name == "id"
+			keys[i].shape = k.shape.patch()
+		}
+		s = mappingOf(keys...)
 	}
 	if s.item != nil {
 		item := s.item.patch()
@@ -211,7 +215,8 @@ func (s shape) schema(about string) object {
 
 func (s shape) mapping() object {
 	o := object{{"type", s.kind}}
-	if len(s.keys) == 0 {
+	keys := s.keys()
+	if len(keys) == 0 {
 		// Names that are not the language's: labels, annotations.
 		value := shape{kind: shapeString}
 		if s.item != nil {
@@ -220,11 +225,11 @@ func (s shape) mapping() object {
 		return append(o, member{"additionalProperties", value.schema("")}, member{"minProperties", 1})
 	}
 	properties := object{}
-	for _, k := range s.keys {
+	for _, k := range keys {
 		properties = append(properties, member{k.name, k.schema()})
 	}
 	o = append(o, member{"properties", properties})
-	if must := required(s.keys); must != nil {
+	if must := required(keys); must != nil {
 		o = append(o, member{"required", must})
 	}
 	return append(o, member{"additionalProperties", false}, member{"minProperties", 1})

@@ -4,11 +4,12 @@ package policy
 
 import "strings"
 
+// longest is more than anything in the language has: a longer text is no misspelling
+// of it, and the distance takes quadratic time.
+const longest = 40
+
 // nearest is the candidate that s is most likely a misspelling of, or "".
 func nearest(s string, candidates []string) string {
-	// Nothing in the language is longer; a longer text is no misspelling of it, and
-	// the distance takes quadratic time.
-	const longest = 40
 	if s == "" || len(s) > longest {
 		return ""
 	}
@@ -35,14 +36,15 @@ func normalize(s string) string {
 }
 
 // distance is the number of insertions, deletions, substitutions and swaps of
-// neighbours that turn a into b (optimal string alignment).
+// neighbours that turn a into b (optimal string alignment); neither is longer than
+// longest.
 func distance(a, b string) int {
-	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
+	var rows [3][longest + 1]int
+	before, last, row := &rows[0], &rows[1], &rows[2]
+	for j := range b {
+		last[j+1] = j + 1
 	}
 	for i := 1; i <= len(a); i++ {
-		row := make([]int, len(b)+1)
 		row[0] = i
 		for j := 1; j <= len(b); j++ {
 			cost := 1
@@ -54,7 +56,7 @@ func distance(a, b string) int {
 				row[j] = min(row[j], before[j-2]+1)
 			}
 		}
-		before, last = last, row
+		before, last, row = last, row, before
 	}
 	return last[len(b)]
 }

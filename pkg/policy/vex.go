@@ -2,7 +2,11 @@
 
 package policy
 
-import "time"
+import (
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
 
 // VEX is a document with a vendor's or team's statements on vulnerabilities. Its
 // statements count for the rules of the policy level that names it, and for those
@@ -17,7 +21,7 @@ type VEX struct {
 	MaxAge time.Duration `json:",omitempty"`
 }
 
-// vexKey reads feeds.vex. Documents of several levels are kept side by side (see
+// vexKey reads feeds.vex: a document, or a list of them. Documents of several levels are kept side by side (see
 // mergeAt), so that adding one changes nothing about an enforced one, and loosens
 // nothing: its statements do not count there.
 func (p *parser) vexKey() key {
@@ -30,13 +34,18 @@ func (p *parser) vexKey() key {
 		}
 	}
 	return key{name: "vex", about: "VEX documents (OpenVEX, CycloneDX, CSAF) whose statements not_affected and fixed are believed.", tighten: free,
-		shape: listOf(shape{kind: shapeMapping, keys: keys(&VEX{})}),
+		shape: shape{kind: shapeOneOf, oneOf: []shape{mappingOf(keys(&VEX{})...), listOf(mappingOf(keys(&VEX{})...))}},
 		read: func(v value) {
-			p.list(v, func(v value) {
+			document := func(v value) {
 				x := &VEX{}
 				if p.mapping(v, `begin each document with "- file:"`, keys(x)) {
 					p.policy.Feeds.VEX = append(p.policy.Feeds.VEX, *x)
 				}
-			})
+			}
+			if v.node.Kind == yaml.MappingNode {
+				document(v)
+				return
+			}
+			p.list(v, document)
 		}}
 }

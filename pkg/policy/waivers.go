@@ -14,7 +14,7 @@ import (
 
 func (p *parser) waiversKey() key {
 	return key{name: "waivers", about: "Time-boxed acceptances.", tighten: free,
-		shape: listOf(shape{kind: shapeMapping, keys: p.waiverKeys(&Waiver{}, &waiverParts{})}),
+		shape: listOf(mappingOf(p.waiverKeys(&Waiver{}, &waiverParts{})...)),
 		read:  func(v value) { p.list(v, p.waiver) }}
 }
 

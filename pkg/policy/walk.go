@@ -14,6 +14,8 @@ import (
 type parser struct {
 	diagnostics []Diagnostic
 	policy      *Policy
+	// keys are those of the document, once they are made; they fill policy.
+	keys []key
 
 	// document is where nodes come from that sources does not list: a policy that is
 	// one file needs no list.

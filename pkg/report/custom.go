@@ -3,7 +3,9 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/ocigate/ocigate/pkg/policy"
 	"github.com/ocigate/ocigate/pkg/verdict"
@@ -28,7 +30,9 @@ func (p *page) ruleViolations(o verdict.Outcome, limit int) {
 	p.messages(o.Warnings, limit)
 }
 
+// messages lists what is about no finding first, then the most severe.
 func (p *page) messages(vs []verdict.Violation, limit int) {
+	vs = slices.SortedStableFunc(slices.Values(vs), func(a, b verdict.Violation) int { return cmp.Compare(rank(a), rank(b)) })
 	for i, v := range vs {
 		if i == limit {
 			p.line(fmt.Sprintf("    … and %d more (see --output json=FILE)", len(vs)-i))

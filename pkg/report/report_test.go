@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/internal/escape"
 	"github.com/ocigate/ocigate/pkg/report"
 	"github.com/ocigate/ocigate/pkg/verdict"
@@ -101,6 +102,23 @@ func TestPassIsShort(t *testing.T) {
 		if !strings.Contains(b.String(), s) {
 			t.Errorf("%q is not listed as examined", s)
 		}
+	}
+}
+
+// TestBesides pins that a rule which failed also says what of it could not be decided,
+// and leaves to "Could not decide" what stands there.
+func TestBesides(t *testing.T) {
+	own, open := evidence.Problem{Message: "the epss feed is torn", Hint: "fetch it"}, evidence.Problem{Message: "a layer was not read"}
+	v := verdict.Verdict{Status: verdict.Failed, Subjects: []verdict.SubjectVerdict{{Status: verdict.Failed, Outcomes: []verdict.Outcome{
+		{Rule: "coverage.files", Group: verdict.GroupBuiltin, Result: verdict.Error, Problems: []evidence.Problem{open}},
+		{Rule: "r", Group: "vulnerabilities", Result: verdict.Fail, Summary: "1 vulnerability", Problems: []evidence.Problem{own, open}},
+	}}}}
+	var b bytes.Buffer
+	if err := report.Text(&b, v, options); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "not decided besides:\n    - the epss feed is torn\n      hint: fetch it\n") || strings.Count(b.String(), open.Message) != 1 {
+		t.Errorf("got\n%s", b.String())
 	}
 }
 

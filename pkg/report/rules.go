@@ -37,9 +37,28 @@ func (p *page) rules(v verdict.Verdict, s verdict.SubjectVerdict, title string, 
 		p.ruleTitle(v, o)
 		p.wrap(4, "", clean(o.Summary))
 		p.ruleViolations(o, limit)
+		p.besides(s, o)
 		if o.Remediation != "" {
 			p.wrap(12, "    remedy: ", clean(o.Remediation))
 		}
+	}
+}
+
+// besides says what of a rule could not be decided although it is violated. What
+// concerns more than this rule stands under "Could not decide" already.
+func (p *page) besides(s verdict.SubjectVerdict, o verdict.Outcome) {
+	headed := false
+	for _, pr := range o.Problems {
+		if slices.ContainsFunc(s.Outcomes, func(b verdict.Outcome) bool {
+			return b.Group == verdict.GroupBuiltin && b.Result == verdict.Error && slices.Contains(b.Problems, pr)
+		}) {
+			continue
+		}
+		if !headed {
+			p.line("    not decided besides:")
+			headed = true
+		}
+		p.problem(4, pr)
 	}
 }
 

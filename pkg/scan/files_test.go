@@ -140,6 +140,16 @@ func TestFilesOfInterest(t *testing.T) {
 			"bin symlink 0777 +0", "opt/a symlink 0777 +1", "opt/a/key file 0600 +1", "opt/tools/bash file 0755 +0 shell", "sbin symlink 0777 +0",
 			"usr/bin/curl file 0755 +0",
 		}},
+		"links to links": {[][]entry{
+			{symlink("bin", "a"), symlink("a", "opt/b"), plain("opt/b/curl", 0o755, ""), plain("opt/b/bash", 0o755, "")},
+		}, []string{"/bin/curl"}, []string{
+			"a symlink 0777 +0", "bin symlink 0777 +0", "opt/b/bash file 0755 +0 shell", "opt/b/curl file 0755 +0",
+		}},
+		"links that are called bin": {[][]entry{
+			{symlink("usr/local/bin", "/opt/b"), plain("opt/b/curl", 0o755, ""), plain("opt/b/bash", 0o755, "")},
+		}, []string{"/usr/local/bin/curl"}, []string{
+			"opt/b/bash file 0755 +0 shell", "opt/b/curl file 0755 +0", "usr/local/bin symlink 0777 +0",
+		}},
 		"classes": {[][]entry{{
 			plain("bin/busybox", 0o755, ""), symlink("bin/sh", "busybox"), plain("bin/bash", 0o644, ""), plain("sbin/apk", 0o755, ""),
 			plain("usr/bin/x86_64-linux-gnu-gcc-12", 0o755, ""), plain("usr/bin/pip3.11", 0o755, ""), plain("usr/share/bash", 0o755, ""),

@@ -11,7 +11,7 @@ import (
 )
 
 // directoryLink is a link through which files have a second path: /bin of a merged
-// /usr, or one that some layer puts files behind.
+// /usr and any other that is named like it, or one that some layer puts files behind.
 type directoryLink struct{ path, target string }
 
 // maxLinks bounds them; an honest image has a handful.
@@ -37,10 +37,10 @@ func (fs *fileSystem) survey(listings [][]byte) error {
 				fs.far[string(e.target)] = nil
 			case kindSymlink:
 				l := directoryLink{string(name), linkTarget(string(name), string(e.target))}
-				if strings.Contains(l.path, "/") {
-					above = append(above, l)
-				} else {
+				if !strings.Contains(l.path, "/") || strings.HasSuffix(l.path, "bin") {
 					fs.addLink(l)
+				} else {
+					above = append(above, l)
 				}
 			}
 		}
@@ -70,18 +70,33 @@ func (fs *fileSystem) isLink(name string) bool {
 	return slices.ContainsFunc(fs.links, func(l directoryLink) bool { return l.path == name })
 }
 
-// otherNames are the paths that a file has through links.
+// maxNames bounds the paths of one file: links may lead in circles.
+const maxNames = 64
+
+// otherNames are the paths that a file has through links, and links to these.
 func (fs *fileSystem) otherNames(name string) []string {
-	var names []string
-	for _, l := range fs.links {
-		if isBelow(name, l.path) {
-			names = append(names, strings.TrimPrefix(l.target+name[len(l.path):], "/"))
-		}
-		if l.target != "" && isBelow(name, l.target) {
-			names = append(names, l.path+name[len(l.target):])
+	names := []string{name}
+	add := func(n string) {
+		switch {
+		case slices.Contains(names, n):
+		case len(names) > maxNames:
+			fs.dropped++
+		default:
+			names = append(names, n)
 		}
 	}
-	return names
+	for i := 0; i < len(names); i++ {
+		n := names[i]
+		for _, l := range fs.links {
+			if isBelow(n, l.path) {
+				add(strings.TrimPrefix(l.target+n[len(l.path):], "/"))
+			}
+			if l.target != "" && isBelow(n, l.target) {
+				add(l.path + n[len(l.target):])
+			}
+		}
+	}
+	return names[1:]
 }
 
 // isBelow says whether name lies in dir, near or far.

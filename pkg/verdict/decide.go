@@ -75,7 +75,7 @@ func Decide(in Input) Verdict {
 		v.Subjects = append(v.Subjects, decideSubject(pol, ev, in.Reference, v.EffectiveTime, waivers))
 	}
 	v.Waivers = waivers.states()
-	v.Notes = append(crowds(v.Waivers, pol.WaiverLimits.SameDay), unusedVEX(in.Evidence)...)
+	v.Notes = slices.Concat(crowds(v.Waivers, pol.WaiverLimits.SameDay), unusedVEX(in.Evidence), unusedFirstSeen(pols, in.Evidence))
 	v.Status = statusOf(v)
 	return v
 }

@@ -44,19 +44,26 @@ func newLinks(files []evidence.File) links {
 // maxNames bounds the names of one file: links may lead in circles.
 const maxNames = 32
 
-// names are the paths of a file, its own first; present asks for those at run time only.
-func (l links) names(name string, present bool) []string {
-	names := []string{strings.TrimPrefix(name, "/")}
-	for i := 0; i < len(names) && len(names) < maxNames; i++ {
+// names are the paths of a file, its own first; present asks for those at run time
+// only. all is false where there are more than are told.
+func (l links) names(name string, present bool) (names []string, all bool) {
+	names = []string{strings.TrimPrefix(name, "/")}
+	for i := 0; i < len(names); i++ {
 		for dir := path.Dir(names[i]); dir != "." && dir != "/"; dir = path.Dir(dir) {
 			rest := names[i][len(dir):]
-			for _, o := range slices.Concat(l.to[dir], l.from[dir]) {
-				other := strings.TrimPrefix(o.path+rest, "/")
-				if (o.present || !present) && len(names) < maxNames && !slices.Contains(names, other) {
-					names = append(names, other)
+			for _, list := range [...][]link{l.to[dir], l.from[dir]} {
+				for _, o := range list {
+					other := strings.TrimPrefix(o.path+rest, "/")
+					switch {
+					case present && !o.present, slices.Contains(names, other):
+					case len(names) == maxNames:
+						return names, false
+					default:
+						names = append(names, other)
+					}
 				}
 			}
 		}
 	}
-	return names
+	return names, true
 }

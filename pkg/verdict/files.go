@@ -52,6 +52,9 @@ func (s *subject) files(r policy.FileRule) judgement {
 		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Layer.DiffID, b.Layer.DiffID))
 	})
 	j.violations = f.violations
+	if f.unseen != "" {
+		j.undecided = fmt.Sprintf("%s has more than %d names through links to its directories", f.unseen, maxNames)
+	}
 	return j
 }
 
@@ -86,6 +89,8 @@ type fileJudge struct {
 	// present are the paths that are there at run time.
 	present map[string]bool
 	links   links
+	// unseen is a file that has more names than can be compared.
+	unseen string
 }
 
 func (f *fileJudge) add(file evidence.File, id, message, fix string) {
@@ -108,7 +113,7 @@ func rooted(path string) string {
 
 func (f *fileJudge) privileges(file evidence.File) {
 	shown := rooted(file.Path)
-	names := f.links.names(file.Path, true)
+	names, _ := f.links.names(file.Path, true)
 	accepts := func(r *policy.NoneBut) bool {
 		return r == nil || slices.ContainsFunc(names, func(n string) bool { return acceptedFile(r.Except, n) })
 	}
@@ -138,7 +143,8 @@ func (f *fileJudge) privileges(file evidence.File) {
 
 // strangers are files that the image may not hold.
 func (f *fileJudge) strangers(file evidence.File) {
-	if slices.ContainsFunc(f.links.names(file.Path, true), func(n string) bool { return acceptedFile(f.rule.Except, n) }) {
+	accepted, _ := f.links.names(file.Path, true)
+	if slices.ContainsFunc(accepted, func(n string) bool { return acceptedFile(f.rule.Except, n) }) {
 		return
 	}
 	where, fix := f.where(file)
@@ -221,7 +227,10 @@ func (f *fileJudge) match(globs []string, file evidence.File) (string, bool) {
 	if len(globs) == 0 {
 		return "", false
 	}
-	names := f.links.names(file.Path, false)
+	names, all := f.links.names(file.Path, false)
+	if !all {
+		f.unseen = cmp.Or(f.unseen, rooted(file.Path))
+	}
 	for _, g := range globs {
 		if content := g == "**" || strings.HasSuffix(g, "/**"); content && file.Kind == evidence.FileDirectory {
 			continue

@@ -4,6 +4,7 @@ package verdict_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -155,6 +156,24 @@ func TestLinksInCircles(t *testing.T) {
 }
 
 // FuzzFilesAndLayers: no panic, and no pass without knowledge of the layers.
+// TestFiles_ManyLinks: an image cannot hide the forbidden name of a file behind others.
+func TestFiles_ManyLinks(t *testing.T) {
+	files := []evidence.File{regular("usr/bin/nc", 0o755), of(regular("bin", 0o777), func(f *evidence.File) { f.Kind, f.Target = evidence.FileSymlink, "usr/bin" })}
+	rule := fileRule(policy.FileRule{Paths: []string{"/bin/nc"}})
+	judge := func() verdict.Result {
+		return outcome(decide(&policy.Policy{Rules: []policy.Rule{rule}}, listed(files...)), "files").Result
+	}
+	if got := judge(); got != verdict.Fail {
+		t.Fatalf("through one link: %s", got)
+	}
+	for i := range 40 {
+		files = append([]evidence.File{of(regular(fmt.Sprintf("a%02d", i), 0o777), func(f *evidence.File) { f.Kind, f.Target = evidence.FileSymlink, "usr/bin" })}, files...)
+	}
+	if got := judge(); got != verdict.Error {
+		t.Errorf("through the last of 41 links: %s", got)
+	}
+}
+
 func FuzzFilesAndLayers(f *testing.F) {
 	link := evidence.File{Path: "bin", Kind: evidence.FileSymlink, Target: "usr/bin"}
 	for _, ev := range []evidence.Evidence{good(), {}, listed(link, regular("usr/bin/su", 0o6777), removed(class("k", evidence.ClassPrivateKey))), against(layered(1, 2), evidence.Baseline{Size: 1})} {

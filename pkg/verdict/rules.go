@@ -130,6 +130,8 @@ func (s *subject) sort(o *Outcome, counted *[]Violation, level int, vs []Violati
 			o.Waived = append(o.Waived, Waived{Violation: *v, Waiver: "vex:" + st.Source, VEX: st})
 		} else if e, drift := s.waive(o, level, v); e != nil {
 			o.Waived = append(o.Waived, Waived{Violation: *v, Waiver: e.ID, Drift: drift})
+		} else if len(rest) == i {
+			rest = vs[:i+1] // most rules have no waiver: nothing to move
 		} else {
 			rest = append(rest, *v)
 		}
@@ -144,9 +146,10 @@ func tally(vs []Violation, j judgement) string {
 	if len(vs) == 1 && vs[0].Finding == nil {
 		return vs[0].Message
 	}
-	bySeverity := map[evidence.Severity]int{}
+	bySeverity, rated := map[evidence.Severity]int{}, 0
 	for i := range vs {
 		if f := vs[i].Finding; f != nil {
+			rated++
 			bySeverity[severityOf(f)]++
 		}
 	}
@@ -157,9 +160,9 @@ func tally(vs []Violation, j judgement) string {
 		}
 	}
 	s := count(len(vs), j.noun)
-	switch len(parts) {
-	case 0:
-	case 1: // "3 high vulnerabilities"
+	switch {
+	case len(parts) == 0:
+	case len(parts) == 1 && rated == len(vs): // "3 high vulnerabilities"
 		s = count(len(vs), strings.TrimLeft(parts[0], "0123456789 ")+" "+j.noun)
 	default:
 		s += " (" + strings.Join(parts, ", ") + ")"

@@ -28,11 +28,13 @@ func (s *subject) vulnerabilities(r policy.VulnerabilityRule) judgement {
 		j.met = fmt.Sprintf("none of %s is concerned", countOf(len(all), "vulnerability"))
 	}
 	j.gaps.problems = append(j.gaps.problems, s.feedProblems(r)...)
+	// Without the feed nobody knows which have no score: that is a gap, and no violation.
+	unscored := r.EPSS != nil && len(s.feedProblem("epss", s.policy.Feeds.EPSS, s.evidence.Feeds.EPSS)) > 0
 	unplaced := false
 	concerned := ofSeverity(all, r.Severities)
 	j.violations = make([]Violation, 0, len(concerned))
 	for _, f := range concerned {
-		if !selects(&r, f) {
+		if !selects(&r, f) || unscored && epss(f.Finding) < 0 {
 			continue
 		}
 		at := s.place(f)
@@ -40,13 +42,17 @@ func (s *subject) vulnerabilities(r policy.VulnerabilityRule) judgement {
 			unplaced = true
 			continue
 		}
-		v := Violation{Message: f.message() + reasons(&r, f.Finding), Finding: f.Finding, Origin: at.origin, Line: at.line, Fix: s.fixOf(f)}
-		pending := s.grace(r.Grace, f.Finding, &v)
+		n := len(j.violations)
+		j.violations = j.violations[:n+1]
+		v := &j.violations[n]
+		v.Message, v.Finding, v.Fix = f.message()+reasons(&r, f.Finding), f.Finding, s.fixOf(f)
+		v.Origin, v.Line = at.origin, at.line
+		pending := s.grace(r.Grace, f.Finding, v)
 		v.Note = strings.TrimPrefix(v.Message[len(f.message()):], ", ")
 		if pending {
-			j.pending = append(j.pending, v)
-		} else {
-			j.violations = append(j.violations, v)
+			j.pending = append(j.pending, *v)
+			*v = Violation{}
+			j.violations = j.violations[:n]
 		}
 	}
 	if len(j.pending) > 0 {

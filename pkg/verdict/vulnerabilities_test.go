@@ -130,6 +130,22 @@ func TestFeedsThatCannotBeUsed(t *testing.T) {
 			t.Errorf("%s: an exploited vulnerability: %s", name, o.Result)
 		}
 	}
+	// That a vulnerability has no score is no fact where the scores cannot be used; the
+	// score that one has is.
+	scored, unscored := vuln("CVE-1", evidence.SeverityHigh, 0, ""), vuln("CVE-2", evidence.SeverityHigh, 0, "")
+	scored.EPSS = ptr(0.5)
+	for _, tt := range []struct {
+		findings []evidence.Finding
+		want     verdict.Result
+		n        int
+	}{{[]evidence.Finding{unscored}, verdict.Error, 0}, {[]evidence.Finding{scored, unscored}, verdict.Fail, 1}} {
+		p, ev := rules(vulnRule("epss", policy.VulnerabilityRule{EPSS: &policy.Score{Min: 0.1}})), found(tt.findings...)
+		feeds(p, &ev)
+		ev.Feeds.EPSS.Problem = "it is HTML"
+		if o := outcome(decide(p, ev), "epss"); o.Result != tt.want || len(o.Violations) != tt.n || len(o.Problems) != 1 {
+			t.Errorf("unusable scores: %s: %s %+v", o.Result, o.Summary, o.Problems)
+		}
+	}
 	p, ev := rules(vulnRule("kev", policy.VulnerabilityRule{KnownExploited: true})), good()
 	feeds(p, &ev)
 	ev.Feeds.KEV.Updated = ptr(now.AddDate(0, 0, -14))

@@ -40,6 +40,7 @@ type cycloneDX struct {
 			Versions []struct {
 				Version string `json:"version"`
 				Range   string `json:"range"`
+				Status  string `json:"status"`
 			} `json:"versions"`
 		} `json:"affects"`
 	} `json:"vulnerabilities"`
@@ -81,7 +82,11 @@ func readCycloneDX(data []byte) (*Document, error) {
 		for _, a := range v.Affects {
 			t := in.target(known, a.Ref)
 			for _, version := range a.Versions {
-				// A range matches nothing: comparing versions is the scanner's business.
+				// A range matches nothing: comparing versions is the scanner's business. Nor does
+				// a version that is said to be affected by what is resolved in others.
+				if s.removes() && version.Status != "" && version.Status != "unaffected" {
+					version.Version = ""
+				}
 				t.Versions = append(t.Versions, version.Version)
 			}
 			s.Targets = append(s.Targets, t)

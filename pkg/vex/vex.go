@@ -183,7 +183,9 @@ func (s *Statement) concerns(f evidence.Finding, sub evidence.Subject) bool {
 		}
 	}
 	return slices.ContainsFunc(s.Targets, func(t Target) bool {
-		if len(t.Versions) > 0 && !slices.Contains(t.Versions, version) && !slices.Contains(t.Versions, purl.Version) {
+		// A version that is not known is none of them, not even of those that cannot be compared.
+		known := func(v string) bool { return v != "" && (v == version || v == purl.Version) }
+		if len(t.Versions) > 0 && !slices.ContainsFunc(t.Versions, known) {
 			return false
 		}
 		ok, exact := t.matches(purl, sub)

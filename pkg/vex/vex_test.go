@@ -165,6 +165,11 @@ func TestCycloneDX(t *testing.T) {
 		{"version", "", parts, na, `{"ref": "1", "versions": [{"version": "3.1.4-r0"}]}`, vex.NotAffected},
 		{"another version", "", parts, na, `{"ref": "1", "versions": [{"version": "3.1.4-r1"}]}`, ""},
 		{"range", "", parts, na, `{"ref": "1", "versions": [{"range": "vers:apk/<3.2"}]}`, ""},
+		{"version that is affected", "", parts, `{"state": "resolved"}`,
+			`{"ref": "1", "versions": [{"version": "3.1.4-r0", "status": "affected"}, {"version": "3.1.4-r1", "status": "unaffected"}]}`, ""},
+		{"version that is not affected", "", parts, `{"state": "resolved"}`, `{"ref": "1", "versions": [{"version": "3.1.4-r0", "status": "unaffected"}]}`, vex.Fixed},
+		{"version that nobody knows about", "", parts, na, `{"ref": "1", "versions": [{"version": "3.1.4-r0", "status": "unknown"}]}`, ""},
+		{"version that is exploitable", "", parts, `{"state": "exploitable"}`, `{"ref": "1", "versions": [{"version": "3.1.4-r0", "status": "affected"}]}`, vex.Affected},
 		{"fixed", "", parts, `{"state": "resolved"}`, `{"ref": "1"}`, vex.Fixed},
 		{"triage", "", parts, `{"state": "in_triage"}`, `{"ref": "1"}`, vex.UnderInvestigation},
 		{"exploitable", "", parts, `{"state": "exploitable"}`, `{"ref": "1"}`, vex.Affected},
@@ -245,6 +250,20 @@ func TestRefused(t *testing.T) {
 	}
 	if _, err := vex.Parse([]byte(open(`"pkg:a/b"`, notAffected)), vex.CSAF); err == nil || !strings.Contains(err.Error(), "openvex, not csaf") {
 		t.Errorf("another format: %v", err)
+	}
+}
+
+// TestAbout_NoVersion: a range is not about a package whose version is not known.
+func TestAbout_NoVersion(t *testing.T) {
+	f := finding()
+	f.Package.Version, f.Package.PURL = "", "pkg:apk/alpine/openssl"
+	d, err := vex.Parse([]byte(cyclone("", `"components": [{"bom-ref": "1", "purl": "pkg:apk/alpine/openssl"}],`,
+		`{"state": "not_affected", "justification": "code_not_present"}`, `{"ref": "1", "versions": [{"range": "vers:apk/<3.2"}]}`)), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, ok := d.About(f, image()); ok {
+		t.Errorf("%+v", s)
 	}
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package image
+// Package credential finds what looks like a credential in the texts of an image's
+// configuration or of the Dockerfile that made it, and masks it in all of them.
+package credential
 
 import (
 	"cmp"
@@ -14,12 +16,19 @@ import (
 	"github.com/ocigate/ocigate/pkg/evidence"
 )
 
-// KnownSecret is a value that is known to be a credential, and the rule that says so.
-type KnownSecret struct{ Rule, Value string }
+// Known is a value that is known to be a credential, and the rule that says so.
+type Known struct{ Rule, Value string }
+
+// What has more texts, bytes or distinct credentials is not searched: real
+// configurations have some dozens of texts and some kilobytes, and each text is
+// searched for each credential.
+const (
+	MaxTexts   = 20_000
+	MaxBytes   = 2 << 20
+	MaxSecrets = 500
+)
 
 const (
-	// maxSecrets bounds how many distinct credentials one configuration may hold.
-	maxSecrets = 500
 	// A value shorter than minShared is masked where it was found only; one shorter
 	// than minPart is not masked in the middle of a word elsewhere.
 	minShared = 3
@@ -32,16 +41,16 @@ type hit struct {
 	rule     string
 }
 
-// entry is one text of the configuration.
+// entry is one of the texts.
 type entry struct {
 	place, name string
 	text        *string
 	hits        []hit
 }
 
-// masker collects the texts of one configuration, and then masks in all of them what
-// it found in any.
-type masker struct {
+// Masker collects texts, and then masks in all of them what it found in any. The place
+// of a text is where it stands; what is found in a text without one is not listed.
+type Masker struct {
 	salt    string
 	entries []entry
 	bytes   int
@@ -50,8 +59,9 @@ type masker struct {
 	found   []evidence.Credential
 }
 
-func newMasker(salt string, known []KnownSecret) *masker {
-	m := &masker{salt: salt, secrets: map[string]string{}}
+// New makes a Masker whose hashes are salted, and which masks also what is known.
+func New(salt string, known []Known) *Masker {
+	m := &Masker{salt: salt, secrets: map[string]string{}}
 	for _, k := range known {
 		// The whole of an environment variable is as good as its value.
 		if _, value, ok := strings.Cut(k.Value, "="); ok && isVariable(k.Value) {
@@ -63,16 +73,20 @@ func newMasker(salt string, known []KnownSecret) *masker {
 	return m
 }
 
-func (m *masker) tooLarge() bool {
-	return len(m.entries) > maxConfigTexts || m.bytes > maxConfigBytes || len(m.secrets) > maxSecrets
+// TooLarge says that there is more than can be searched, so that nothing of it may be kept.
+func (m *Masker) TooLarge() bool {
+	return len(m.entries) > MaxTexts || m.bytes > MaxBytes || len(m.secrets) > MaxSecrets
 }
 
-func (m *masker) add(place, name string, text *string, find func(string) []hit) {
+func (m *Masker) add(place, name string, text *string, find func(string) []hit) {
 	m.bytes += len(*text)
 	e := entry{place: place, name: name, text: text}
-	if !m.tooLarge() {
+	if !m.TooLarge() {
 		e.hits = find(*text)
 		for _, s := range e.hits {
+			if m.TooLarge() {
+				break
+			}
 			m.share((*text)[s.from:s.to], s.rule)
 		}
 	}
@@ -81,7 +95,7 @@ func (m *masker) add(place, name string, text *string, find func(string) []hit) 
 
 // share makes a value one that is masked everywhere, in the forms in which builders
 // write it down.
-func (m *masker) share(value, rule string) {
+func (m *Masker) share(value, rule string) {
 	value = strings.Trim(value, "\"'\\ \t\r\n")
 	quoted := strconv.Quote(value)
 	for _, form := range []string{value, quoted[1 : len(quoted)-1], strings.ReplaceAll(value, " ", `\ `), url.QueryEscape(value), url.PathEscape(value)} {
@@ -91,14 +105,28 @@ func (m *masker) share(value, rule string) {
 	}
 }
 
-func (m *masker) text(place, name string, text *string) { m.add(place, name, text, credentialsIn) }
+// Text adds a text of any kind.
+func (m *Masker) Text(place, name string, text *string) { m.add(place, name, text, credentialsIn) }
 
-func (m *masker) instruction(place, name string, text *string) {
+// Instruction adds a step as a history writes it down.
+func (m *Masker) Instruction(place, name string, text *string) {
 	m.add(place, name, text, credentialsInInstruction)
 }
 
-// named is for a variable or label, whose name may say that the value is a credential.
-func (m *masker) named(place string, name, value *string) {
+// ArgumentsOf adds what follows the keyword of an instruction.
+func (m *Masker) ArgumentsOf(keyword string, text *string) {
+	m.add("", "", text, func(s string) []hit {
+		before := len(keyword) + 1
+		hits := credentialsInInstruction(keyword + " " + s)
+		for i := range hits {
+			hits[i].from, hits[i].to = max(0, hits[i].from-before), max(0, hits[i].to-before)
+		}
+		return hits
+	})
+}
+
+// Named is for a variable or label, whose name may say that the value is a credential.
+func (m *Masker) Named(place string, name, value *string) {
 	display := mark(*name, knownForms(*name))
 	m.add("", "", name, knownForms)
 	m.add(place, display, value, func(s string) []hit {
@@ -109,8 +137,8 @@ func (m *masker) named(place string, name, value *string) {
 	})
 }
 
-// mapping masks a copy, which the function returned makes when all is known.
-func (m *masker) mapping(place string, in map[string]string) func() map[string]string {
+// Mapping masks a copy, which the function returned makes when all is known.
+func (m *Masker) Mapping(place string, in map[string]string) func() map[string]string {
 	type pair struct{ name, value string }
 	var pairs []*pair
 	for k, v := range in {
@@ -118,7 +146,7 @@ func (m *masker) mapping(place string, in map[string]string) func() map[string]s
 	}
 	slices.SortFunc(pairs, func(a, b *pair) int { return cmp.Compare(a.name, b.name) })
 	for _, p := range pairs {
-		m.named(place, &p.name, &p.value)
+		m.Named(place, &p.name, &p.value)
 	}
 	return func() map[string]string {
 		if in == nil {
@@ -132,8 +160,8 @@ func (m *masker) mapping(place string, in map[string]string) func() map[string]s
 	}
 }
 
-// arguments looks at words and at pairs of them: --password, then its value.
-func (m *masker) arguments(place string, args []string) {
+// Words looks at words and at pairs of them: --password, then its value.
+func (m *Masker) Words(place string, args []string) {
 	for i := range args {
 		previous := ""
 		if i > 0 {
@@ -148,8 +176,8 @@ func (m *masker) arguments(place string, args []string) {
 	}
 }
 
-// mask replaces what was found, and lists the places.
-func (m *masker) mask() []evidence.Credential {
+// Mask replaces what was found, and lists the places.
+func (m *Masker) Mask() []evidence.Credential {
 	type secret struct{ value, rule string }
 	var secrets []secret
 	for v, r := range m.secrets {
@@ -175,7 +203,7 @@ func (m *masker) mask() []evidence.Credential {
 }
 
 // list notes the credentials of one text: parts of one another only once.
-func (m *masker) list(e entry, hits []hit) {
+func (m *Masker) list(e entry, hits []hit) {
 	hits = slices.SortedStableFunc(slices.Values(hits), func(a, b hit) int {
 		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(b.to, a.to))
 	})
@@ -186,18 +214,14 @@ func (m *masker) list(e entry, hits []hit) {
 		}
 		end = s.to
 		m.found = append(m.found, evidence.Credential{
-			Place: e.place, Name: e.name, Rule: s.rule, Hash: saltedHash(m.salt, (*e.text)[s.from:s.to]),
+			Place: e.place, Name: e.name, Rule: s.rule, Hash: Hash(m.salt, (*e.text)[s.from:s.to]),
 		})
 	}
 }
 
-// SecretHash is what is kept of a secret's value: equal hashes in one report are one
-// secret, and no hash is worth anything for another image.
-func SecretHash(s evidence.Subject, value string) string { return saltedHash(salt(s), value) }
-
-func salt(s evidence.Subject) string { return cmp.Or(s.Digest, s.ImageID) }
-
-func saltedHash(salt, value string) string {
+// Hash is what is kept of a credential: equal hashes under one salt are one
+// credential, and none is worth anything under another salt.
+func Hash(salt, value string) string {
 	return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(salt+strings.Trim(value, `"'`))))
 }
 
@@ -212,46 +236,4 @@ func number(s string) int {
 		return -1
 	}
 	return n
-}
-
-// occurrences finds a value; a short one as a word of its own only.
-func occurrences(text, value, rule string) []hit {
-	var out []hit
-	for at := 0; ; {
-		i := strings.Index(text[at:], value)
-		if i < 0 {
-			return out
-		}
-		from, to := at+i, at+i+len(value)
-		at = to
-		if len(value) >= minPart || !wordAt(text, from-1) && !wordAt(text, to) {
-			out = append(out, hit{from, to, rule})
-		}
-	}
-}
-
-func wordAt(s string, i int) bool {
-	return i >= 0 && i < len(s) && (s[i] == '_' || s[i] >= '0' && s[i] <= '9' || s[i]|0x20 >= 'a' && s[i]|0x20 <= 'z')
-}
-
-// mark writes Masked over the hits, which may overlap.
-func mark(text string, hits []hit) string {
-	if len(hits) == 0 {
-		return text
-	}
-	hits = slices.SortedFunc(slices.Values(hits), func(a, b hit) int { return cmp.Compare(a.from, b.from) })
-	var b strings.Builder
-	end := 0
-	for _, s := range hits {
-		if s.to <= end || s.from == s.to {
-			continue
-		}
-		if s.from >= end {
-			b.WriteString(text[end:s.from])
-			b.WriteString(evidence.Masked)
-		}
-		end = s.to
-	}
-	b.WriteString(text[end:])
-	return b.String()
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package image
+package credential
 
 import (
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
-	"unicode"
 )
 
 // The rules by which a credential is recognised other than by its own form.
@@ -111,14 +110,26 @@ var (
 	option     = regexp.MustCompile(`(?:^|\s)(--?[A-Za-z][A-Za-z0-9-]*)\s+`)
 )
 
+// maxScanned bounds how much of a text is looked at for values, which may lie within
+// one another.
+const maxScanned = 4 << 20
+
 // assigned finds values behind the name of a credential: x=, x: and "x": of shells,
 // options, URLs and configuration files.
 func assigned(text string) []hit {
 	var out []hit
+	scanned := 0
 	for _, at := range assignment.FindAllStringSubmatchIndex(text, -1) {
 		name, colon := text[at[2]:at[3]], text[at[4]] == ':'
-		if credentialName(name) && !(colon && strings.HasPrefix(text[at[1]:], "//")) {
-			out = append(out, valueAt(text, at[1], name)...)
+		if !credentialName(name) || colon && strings.HasPrefix(text[at[1]:], "//") {
+			continue
+		}
+		from, to := valueAt(text, at[1])
+		if scanned += to - from; scanned > maxScanned {
+			return append(out, hit{0, len(text), ruleName}) // too much rather than too little
+		}
+		if !harmless(name, text[from:to]) {
+			out = append(out, hit{from, to, ruleName})
 		}
 	}
 	return out
@@ -128,14 +139,16 @@ func options(text string) []hit {
 	var out []hit
 	for _, at := range option.FindAllStringSubmatchIndex(text, -1) {
 		if name := text[at[2]:at[3]]; credentialName(name) && !strings.HasPrefix(text[at[1]:], "-") {
-			out = append(out, valueAt(text, at[1], name)...)
+			if from, to := valueAt(text, at[1]); !harmless(name, text[from:to]) {
+				out = append(out, hit{from, to, ruleName})
+			}
 		}
 	}
 	return out
 }
 
-// valueAt is the word, quoted or not, that begins at from.
-func valueAt(text string, from int, name string) []hit {
+// valueAt is where the word is, quoted or not, that begins at from.
+func valueAt(text string, from int) (int, int) {
 	rest := text[from:]
 	quote := strings.TrimPrefix(rest, `\`)
 	n := strings.IndexAny(rest, " \t\r\n\"'`;&|<>)")
@@ -155,10 +168,7 @@ func valueAt(text string, from int, name string) []hit {
 	if n < 0 {
 		n = len(rest)
 	}
-	if harmless(name, rest[:n]) {
-		return nil
-	}
-	return []hit{{from, from + n, ruleName}}
+	return from, from + n
 }
 
 var (
@@ -212,74 +222,6 @@ func isVariable(s string) bool {
 }
 
 func isFlag(s string) bool { return len(s) > 1 && s[0] == '-' && !strings.ContainsAny(s, "= ") }
-
-var (
-	// credentialWords name a credential by themselves, credentialEnds as the end of a
-	// longer word (PGPASSWORD), credentialKeys before "key".
-	credentialWords = words("password passwords passwd passphrase pass pwd secret secrets token tokens credential credentials creds apikey accesskey privatekey secretkey jwt bearer")
-	credentialEnds  = words("password passwd passphrase token secret apikey pass")
-	credentialKeys  = words("api access private secret encryption signing master account storage shared ssh deploy service app application auth hmac session license licence aes rsa client webhook admin root")
-	// ordinary are words that end in "pass" and are none.
-	ordinary = words("askpass bypass compass trespass surpass encompass")
-	// aspects are last words of names that tell of a credential, and hold none.
-	aspects = words("file files filename path paths dir directory store url uri endpoint host hostname port name names user username type mode method methods ttl expiry expires expiration expire lifetime timeout age length len min max limit policy algorithm alg provider manager class enabled disabled enable version format header prefix suffix required count size interval issuer audience scope scopes realm backend plugin driver sock socket stdin env var variable template rotation location ref namespace through complexity strength field parameter param server service strategy")
-	// questions are first words of such names.
-	questions = words("enable disable require use allow no skip has is max min num with without")
-)
-
-func words(s string) []string { return strings.Fields(s) }
-
-// credentialName says whether a variable, label or option of this name holds a
-// credential.
-func credentialName(name string) bool {
-	parts := splitName(name)
-	if len(parts) == 0 || slices.Equal(parts, []string{"pwd"}) {
-		return false // PWD is the working directory
-	}
-	first, last := parts[0], parts[len(parts)-1]
-	if len(parts) > 1 && (slices.Contains(aspects, last) || slices.Contains(questions, first)) {
-		return false
-	}
-	for i, w := range parts {
-		switch {
-		case slices.Contains(credentialWords, w), last == "auth", last == "authorization" && len(parts) > 1:
-			return true
-		case w == "key" && i > 0 && slices.Contains(credentialKeys, parts[i-1]):
-			return true
-		case !slices.Contains(ordinary, w) && slices.ContainsFunc(credentialEnds, func(e string) bool { return strings.HasSuffix(w, e) }):
-			return true
-		}
-	}
-	return false
-}
-
-// splitName splits at what is no letter or digit and where camel case turns:
-// _authToken is auth, token.
-func splitName(name string) []string {
-	var out []string
-	var word strings.Builder
-	flush := func() {
-		if word.Len() > 0 {
-			out = append(out, strings.ToLower(word.String()))
-			word.Reset()
-		}
-	}
-	lower := false
-	for _, r := range name {
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
-			flush()
-			lower = false
-			continue
-		}
-		if unicode.IsUpper(r) && lower {
-			flush()
-		}
-		lower = unicode.IsLower(r)
-		word.WriteRune(r)
-	}
-	flush()
-	return out
-}
 
 var (
 	variable    = regexp.MustCompile(`^(?:\$\{?[A-Z_][A-Z0-9_]*\}?|\$\(.*|%[A-Z_][A-Z0-9_]*%|\{\{.*\}\})$`)
