@@ -96,6 +96,9 @@ func TestMasked(t *testing.T) {
 	const value = "s3cr3t-Value/42"
 	for _, line := range []string{
 		"ENV PGPASSWORD=" + value,
+		"ENV PGPASSWORD " + value,
+		"ENV DB_PASS=" + value,
+		"RUN echo " + value + " | docker login --password-stdin",
 		"ENV TOKEN " + value + " and more of it",
 		"ENV A=b JWT=" + value,
 		"ENV JWT=\"" + value + "\"\nRUN use " + value,

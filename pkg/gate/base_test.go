@@ -123,17 +123,3 @@ func TestBaseThatCannotBeFound(t *testing.T) {
 		})
 	}
 }
-
-// TestCheck_DockerfileMasked: a credential in the Dockerfile does not reach the evidence.
-func TestCheck_DockerfileMasked(t *testing.T) {
-	g := gateOf(index{"linux/amd64"}, clean)
-	req := Request{Reference: "oci:x", Policy: policyOf(t, "all"), EffectiveTime: at}
-	req.Dockerfile = &evidence.Dockerfile{Stages: []evidence.Stage{{Base: "a", Instructions: []evidence.Instruction{{Keyword: "ENV", Arguments: "DB_PASS=hunter2"}}}}}
-	v, err := g.Check(t.Context(), req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := v.Subjects[0].Evidence.Dockerfile; d == nil || d.Stages[0].Instructions[0].Arguments != "DB_PASS="+evidence.Masked {
-		t.Errorf("%+v", d)
-	}
-}

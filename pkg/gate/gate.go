@@ -275,7 +275,7 @@ func (g *Gate) scan(ctx context.Context, img *image.Image, db *Database, req Req
 	if e == nil {
 		e = &evidence.Evidence{}
 	}
-	e.Subject, e.Base, e.Dockerfile = subject(img, req), base(), image.MaskDockerfile(req.Dockerfile)
+	e.Subject, e.Base, e.Dockerfile = subject(img, req), base(), req.Dockerfile
 	if err == nil {
 		return e, nil
 	}
