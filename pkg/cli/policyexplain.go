@@ -70,6 +70,11 @@ policy for an image of that name, per-image sections included.`,
 			if err := oneOf(format); err != nil {
 				return err
 			}
+			for _, name := range images {
+				if _, err := policy.ParseName(name); err != nil {
+					return &hinted{fmt.Errorf("--image: %w", err), "write it as it is pushed: registry.example.com/team/app:1.4"}
+				}
+			}
 			req, err := a.policyRequest(f)
 			if err != nil {
 				return err

@@ -195,6 +195,10 @@ func TestPolicyOCIMessages(t *testing.T) {
 	if code, _, errs := run(env, "policy", "explain", "--policy", "oci://"+reg.Host+"/p:1"); code != 2 || !strings.Contains(errs, "hint: `ocigate policy pull "+reg.Host+"/p:1`") {
 		t.Errorf("%d %s", code, errs)
 	}
+	// What is no name matches no section: that would be shown as the whole truth.
+	if code, out, errs := run(env, "policy", "explain", "--policy", "ocigate:baseline", "--image", "Shop:1"); code != 2 || out != "" || !strings.Contains(errs, "is not an image name") {
+		t.Errorf("%d %s %s", code, out, errs)
+	}
 }
 
 // The digest that --policy-digest pins covers the artifact, and everything beside it.

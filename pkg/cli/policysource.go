@@ -69,6 +69,10 @@ func beneath(dir string) func(context.Context, string) ([]byte, error) {
 			return nil, err
 		}
 		defer root.Close()
+		// Opening a pipe would wait for a writer, for ever.
+		if info, err := root.Stat(filepath.FromSlash(name)); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+			return nil, errors.New("it is not a regular file")
+		}
 		return readFile(func() (*os.File, error) { return root.Open(filepath.FromSlash(name)) }, maxNamedFile)
 	}
 }

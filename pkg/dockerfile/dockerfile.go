@@ -137,14 +137,24 @@ func (f *file) defaults(c *instructions.ArgCommand) {
 // replacement is ${NAME/old/new}, which can grow without bounds; images are not named so.
 var replacement = regexp.MustCompile(`\$\{\w*/`)
 
-// resolve puts the arguments' defaults in. It is false where one has none, or where
-// the result would be longer than any name.
+// resolve puts the arguments' defaults in. It is false where one has none, not even
+// of its place, as in ${BASE:-alpine}, or where the result would be longer than any
+// name.
 func (f *file) resolve(word string) (string, bool) {
 	if len(word) > maxWord || replacement.MatchString(word) {
 		return "", false
 	}
 	r, err := f.lex.ProcessWordWithMatches(word, f.args)
-	return r.Result, err == nil && len(r.Unmatched) == 0 && len(r.Result) <= maxWord
+	if err != nil || len(r.Result) > maxWord {
+		return "", false
+	}
+	for name := range r.Unmatched {
+		rest := strings.NewReplacer("${"+name+":-", "", "${"+name+"-", "").Replace(word)
+		if rest == word || regexp.MustCompile(`\$\{?`+regexp.QuoteMeta(name)+`\b`).MatchString(rest) {
+			return "", false
+		}
+	}
+	return r.Result, true
 }
 
 func (f *file) base(name string) string {

@@ -307,6 +307,20 @@ func TestEnforcedChain(t *testing.T) {
 	}
 }
 
+// What cannot be read is said with who asked for it, and a file is never called like a
+// policy of the binary.
+func TestEnforcedIsNamed(t *testing.T) {
+	_, err := texts{"own": "rules: {secrets: [{id: a}]}\n"}.enforce("own", "nothing")
+	if err == nil || !strings.HasSuffix(err.Error(), "(set by --enforce)") {
+		t.Error(err)
+	}
+	for name, want := range map[string]string{"./ocigate:strict": "./ocigate:strict", "a/b.yaml": "a/b.yaml", "./b:c/d": "./b:c/d"} {
+		if got := Beside("own.yaml", name); got != want {
+			t.Errorf("%s is called %s", name, got)
+		}
+	}
+}
+
 // An enforced policy must be whole by itself.
 func TestEnforcedIsWhole(t *testing.T) {
 	for doc, want := range map[string]string{

@@ -50,8 +50,12 @@ const (
 	// maxDepth and maxDocuments bound what `extends` leads to.
 	maxDepth     = 8
 	maxDocuments = 64
-	// maxVariants bounds the combinations of per-image sections.
+	// maxVariants bounds the combinations of per-image sections, maxNodes their values
+	// all together: what is read of them takes some seconds at most.
 	maxVariants = 256
+	maxNodes    = 3_000_000
+	// maxBytes bounds the documents of one policy all together.
+	maxBytes = 8 << 20
 )
 
 // Load fetches a policy and everything that it extends or names, composes it with
@@ -63,7 +67,7 @@ func Load(ctx context.Context, req Request, l Loader) (*Policy, error) {
 	for _, e := range req.Enforce {
 		lv, err := c.level(e.Reference, len(levels), false)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w (set by %s)", err, escape(e.SetBy))
 		}
 		lv.setBy, lv.enforced = e.SetBy, true
 		levels = append(levels, lv)
@@ -88,6 +92,17 @@ func Load(ctx context.Context, req Request, l Loader) (*Policy, error) {
 	if err := c.failed(); err != nil {
 		return nil, err
 	}
+	if err := c.affordable(levels); err != nil {
+		return nil, err
+	}
+	for _, lv := range levels[:len(levels)-1] {
+		for _, s := range lv.sections { // nor to any of its sections
+			c.whole(lv.documents[0], c.merge(lv.root, s.body))
+		}
+	}
+	if err := c.failed(); err != nil {
+		return nil, err
+	}
 	return c.variants(levels)
 }
 
@@ -101,6 +116,7 @@ type composer struct {
 	// incomplete is set if something that is extended could not be read: what it would
 	// have brought is not missing.
 	incomplete bool
+	bytes      int
 	// read are the files that the documents named, by document and path.
 	read      map[string][]byte
 	readBytes int
@@ -147,6 +163,9 @@ func (c *composer) resolve(reference string, from *Document, n int, below bool, 
 	d, err := c.loader.Load(c.ctx, reference, from)
 	if err != nil {
 		return nil, nil, fmt.Errorf("policy %s: %w", escape(reference), err)
+	}
+	if c.bytes += len(d.Data); c.bytes > maxBytes {
+		return nil, nil, fmt.Errorf("policy %s: its documents have more than %d bytes", escape(reference), maxBytes)
 	}
 	own := *d // the loader may hand out one document more than once
 	d = &own
@@ -230,9 +249,33 @@ func (c *composer) whole(d *Document, root *yaml.Node) *parser {
 	return p
 }
 
+// affordable bounds the combinations of sections, and what reading all of them takes.
+func (c *composer) affordable(levels []*level) error {
+	source := escape(levels[len(levels)-1].documents[0].Source)
+	n, size := 1, 0
+	for _, lv := range levels {
+		n *= len(lv.sections) + 1 // of at most a few thousand, so that it does not overflow
+		if n > maxVariants {
+			return fmt.Errorf("policy %s: more than %d combinations of per-image sections", source, maxVariants)
+		}
+		size += nodes(lv.root)
+	}
+	if n > 1 && n*size > maxNodes {
+		return fmt.Errorf("policy %s: %d combinations of per-image sections, which is too many for so many rules and waivers", source, n)
+	}
+	return nil
+}
+
+func nodes(n *yaml.Node) int {
+	sum := 1
+	for _, child := range n.Content {
+		sum += nodes(child)
+	}
+	return sum
+}
+
 // variants makes a policy of every combination of sections.
 func (c *composer) variants(levels []*level) (*Policy, error) {
-	own := levels[len(levels)-1]
 	combos := [][]int{nil}
 	for _, lv := range levels {
 		var next [][]int
@@ -241,9 +284,7 @@ func (c *composer) variants(levels []*level) (*Policy, error) {
 				next = append(next, append(append([]int{}, combo...), i))
 			}
 		}
-		if combos = next; len(combos) > maxVariants {
-			return nil, fmt.Errorf("policy %s: more than %d combinations of per-image sections", escape(own.documents[0].Source), maxVariants)
-		}
+		combos = next
 	}
 	var main *Policy
 	variants := map[string]*Policy{}

@@ -61,9 +61,10 @@ func (c *composer) keep(below, above *yaml.Node) *yaml.Node {
 		return above
 	}
 	content := append([]*yaml.Node{}, above.Content...)
+	items := indexOf(below)
 	for i, n := range content {
-		if j := slices.IndexFunc(below.Content, func(b *yaml.Node) bool { return sameNode(b, n) }); j >= 0 {
-			content[i] = below.Content[j]
+		if b := items.same(n); b != nil {
+			content[i] = b
 		}
 	}
 	return c.copyOf(above, content)
@@ -71,9 +72,53 @@ func (c *composer) keep(below, above *yaml.Node) *yaml.Node {
 
 // others are the items of above that below does not have.
 func (c *composer) others(below, above *yaml.Node) []*yaml.Node {
-	return slices.DeleteFunc(append([]*yaml.Node{}, above.Content...), func(n *yaml.Node) bool {
-		return slices.ContainsFunc(below.Content, func(b *yaml.Node) bool { return sameNode(b, n) })
-	})
+	items := indexOf(below)
+	return slices.DeleteFunc(append([]*yaml.Node{}, above.Content...), func(n *yaml.Node) bool { return items.same(n) != nil })
+}
+
+// index finds the items of a list by what they begin with: a mapping by its id, a
+// scalar by its value. Lists may be long.
+type index map[string][]*yaml.Node
+
+func indexOf(list *yaml.Node) index {
+	x := index{}
+	if list != nil {
+		for _, n := range list.Content {
+			x[keyOf(n)] = append(x[keyOf(n)], n)
+		}
+	}
+	return x
+}
+
+func keyOf(n *yaml.Node) string {
+	if id := child(n, "id"); id != nil {
+		return id.Value
+	}
+	return n.Value
+}
+
+// same is the first item that says what n does, or nil.
+func (x index) same(n *yaml.Node) *yaml.Node {
+	for _, other := range x[keyOf(n)] {
+		if sameNode(other, n) {
+			return other
+		}
+	}
+	return nil
+}
+
+// byID is the first item that has the id of n, or nil.
+func (x index) byID(n *yaml.Node) *yaml.Node {
+	id := child(n, "id")
+	if id == nil {
+		return nil
+	}
+	for _, other := range x[id.Value] {
+		if child(other, "id") != nil {
+			return other
+		}
+	}
+	return nil
 }
 
 func (c *composer) levelOf(n *yaml.Node) int {
@@ -113,18 +158,24 @@ func (c *composer) mergeMappings(path string, below, above *yaml.Node) *yaml.Nod
 
 func (c *composer) mergeRules(below, above *yaml.Node) *yaml.Node {
 	content := append([]*yaml.Node{}, below.Content...)
+	at := map[string]int{}
+	for i, n := range content {
+		if id := child(n, "id"); id != nil {
+			at[id.Value] = i
+		}
+	}
 	for _, r := range above.Content {
-		found := false
 		id := child(r, "id")
-		for i, n := range content {
-			if other := child(n, "id"); id != nil && other != nil && other.Value == id.Value {
-				content[i] = c.mergeAt("rule", n, r)
-				found = true
-			}
-		}
-		if !found {
+		if id == nil {
 			content = append(content, r)
+			continue
 		}
+		if i, ok := at[id.Value]; ok {
+			content[i] = c.mergeAt("rule", content[i], r)
+			continue
+		}
+		at[id.Value] = len(content)
+		content = append(content, r)
 	}
 	return c.copyOf(below, content)
 }

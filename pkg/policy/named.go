@@ -61,5 +61,9 @@ func Beside(source, name string) string {
 		}
 		return source + "/" + name
 	}
-	return path.Join(path.Dir(source), name)
+	s := path.Join(path.Dir(source), name)
+	if first, _, _ := strings.Cut(s, "/"); path.Dir(source) == "." && strings.Contains(first, ":") {
+		return "./" + s // a file, whatever it is called: not ocigate:baseline
+	}
+	return s
 }

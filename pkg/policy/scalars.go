@@ -321,11 +321,38 @@ func isDateShaped(s string) bool {
 // glob reads a doublestar pattern.
 func (p *parser) glob(v value) (string, bool) {
 	s, ok := p.line(v)
-	if ok && !doublestar.ValidatePattern(s) {
+	switch {
+	case ok && !doublestar.ValidatePattern(s):
 		p.fault(v, "escape [, ], { and } by a backslash if they are meant literally", "%s is not a valid glob", quote(s))
+		return "", false
+	case ok && alternatives(s) > maxAlternatives:
+		p.fault(v, "write several globs", "stands for more than %d globs", maxAlternatives)
 		return "", false
 	}
 	return s, ok
+}
+
+// maxAlternatives bounds what the braces of a glob stand for: each is tried.
+const maxAlternatives = 1000
+
+// alternatives is about how many globs the braces of one stand for: {a,b}{c,d} is 4.
+func alternatives(glob string) int {
+	n := 1
+	var open []int // the alternatives so far of each brace that is open
+	for i := 0; i < len(glob) && n <= maxAlternatives; i++ {
+		switch last := len(open) - 1; {
+		case glob[i] == '\\':
+			i++
+		case glob[i] == '{':
+			open = append(open, 1)
+		case last >= 0 && glob[i] == ',':
+			open[last]++
+		case last >= 0 && glob[i] == '}':
+			n *= open[last]
+			open = open[:last]
+		}
+	}
+	return n
 }
 
 // size reads a number of bytes: 0B, 500MiB, 1GB.

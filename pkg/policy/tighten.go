@@ -145,9 +145,8 @@ var units = map[string]float64{
 
 // contains says whether every item of sub is one of all's.
 func contains(all, sub *yaml.Node) bool {
-	return !slices.ContainsFunc(sub.Content, func(want *yaml.Node) bool {
-		return !slices.ContainsFunc(all.Content, func(n *yaml.Node) bool { return sameNode(n, want) })
-	})
+	items := indexOf(all)
+	return !slices.ContainsFunc(sub.Content, func(want *yaml.Node) bool { return items.same(want) == nil })
 }
 
 // sameNode compares values, not how they are written.
@@ -186,10 +185,9 @@ func (p *parser) tightens(keys []key, path string, enforced, mine *yaml.Node) {
 
 // tightensRules compares the rules of one group that have the same id; others are new.
 func (p *parser) tightensRules(g key, path string, enforced, mine *yaml.Node) {
-	keys := g.shape.item.keys()
+	keys, items := g.shape.item.keys(), indexOf(enforced)
 	for i, r := range mine.Content {
-		theirs := byID(enforced, r)
-		if theirs != nil {
+		if theirs := items.byID(r); theirs != nil {
 			p.tightens(keys, fmt.Sprintf("%s[%d]", path, i), theirs, r)
 		}
 	}
@@ -220,20 +218,6 @@ func child(n *yaml.Node, name string) *yaml.Node {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Value == name {
 			return n.Content[i+1]
-		}
-	}
-	return nil
-}
-
-// byID is the item of a list that has the id of r, or nil.
-func byID(list, r *yaml.Node) *yaml.Node {
-	id := child(r, "id")
-	if list == nil || id == nil {
-		return nil
-	}
-	for _, n := range list.Content {
-		if other := child(n, "id"); other != nil && other.Value == id.Value {
-			return n
 		}
 	}
 	return nil

@@ -29,8 +29,8 @@ rules:
 		t.Errorf("%+v", f)
 	}
 	for i, want := range []string{
-		"No known exploited vulnerabilities", "At most 1 vulnerability of EPSS 0.1 or more or none",
-		"No known exploited high vulnerabilities of CVSS 7 or more or none and EPSS 0.5 or more that have a fix",
+		"No known exploited vulnerabilities", "At most 1 vulnerability of EPSS 0.1 or more or unscored",
+		"No known exploited high vulnerabilities of CVSS 7 or more or unscored and EPSS 0.5 or more that have a fix",
 	} {
 		if p.Rules[i].Title != want {
 			t.Errorf("%q, want %q", p.Rules[i].Title, want)

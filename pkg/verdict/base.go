@@ -90,7 +90,7 @@ func (s *subject) named(r policy.BaseRule, b evidence.Base, j *judgement) {
 	s.approved(r, b, j)
 	if r.Pinned && !b.Pinned {
 		fix := "name the base by digest"
-		if b.Digest != "" {
+		if b.Digest != "" && !isLocal(b.Reference) {
 			fix = fmt.Sprintf("FROM %s@%s", b.Reference, b.Digest)
 		}
 		j.violations = append(j.violations, Violation{ID: "pinned", Message: fmt.Sprintf("the base %s is not pinned by digest", b.Reference), Fix: fix})
@@ -136,6 +136,9 @@ func (s *subject) age(r policy.BaseRule, b evidence.Base, j *judgement) {
 		return
 	}
 	v := Violation{ID: "max-age", Fix: fmt.Sprintf("build on a newer %s", b.Reference)}
+	if isLocal(b.Reference) {
+		v.Fix = "build on a newer base image"
+	}
 	switch {
 	case b.Created == nil:
 		v.Message = fmt.Sprintf("the base %s has no creation date, so its age is not known", b.Reference)
@@ -160,6 +163,9 @@ func (s *subject) current(r policy.BaseRule, b evidence.Base, j *judgement) {
 	case b.Current != nil:
 		j.violations = append(j.violations, Violation{ID: "current", Fix: fmt.Sprintf("build again on %s as it is now", b.Reference),
 			Message: fmt.Sprintf("the tag of the base %s has moved on since the build", b.Reference)})
+	case isLocal(b.Reference):
+		j.violations = append(j.violations, Violation{ID: "current", Fix: "name the base as its registry does, with its tag",
+			Message: fmt.Sprintf("the base %s is a local image, so that nobody can see whether there is a newer one", b.Reference)})
 	case !hasTag(b.Reference):
 		j.violations = append(j.violations, Violation{ID: "current", Fix: "name the base as NAME:TAG@DIGEST",
 			Message: fmt.Sprintf("the base %s is named without a tag, so that nobody can see whether there is a newer one", b.Reference)})

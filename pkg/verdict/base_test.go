@@ -96,7 +96,11 @@ func TestBaseRule(t *testing.T) {
 		"not current":              {policy.BaseRule{CurrentRequired: true}, func(b *evidence.Base) { b.Current = ptr(false) }, verdict.Fail, "current"},
 		"current is not known":     {policy.BaseRule{CurrentRequired: true}, func(b *evidence.Base) { b.Current = nil }, verdict.Error, ""},
 		"no tag to be current":     {policy.BaseRule{CurrentRequired: true}, func(b *evidence.Base) { b.Current, b.Reference = nil, "docker.io/library/alpine" }, verdict.Fail, "current"},
-		"scratch":                  {full, scratch, verdict.Fail, "scratch"},
+		"current, local":           {policy.BaseRule{CurrentRequired: true}, func(b *evidence.Base) { b.Current, b.Reference = nil, "oci-archive:base.tar" }, verdict.Fail, "current"},
+		"local, old and unpinned": {full, func(b *evidence.Base) {
+			b.Reference, b.Pinned, b.Created = "oci-archive:base.tar", false, ptr(now.Add(-91*24*time.Hour))
+		}, verdict.Fail, "images pinned max-age"},
+		"scratch": {full, scratch, verdict.Fail, "scratch"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -104,7 +108,7 @@ func TestBaseRule(t *testing.T) {
 			var ids []string
 			for _, v := range o.Violations {
 				ids = append(ids, v.ID)
-				if v.Message == "" || v.Fix == "" || c.change != nil && v.Line != 7 && name != "zero base" {
+				if v.Message == "" || v.Fix == "" || strings.Contains(v.Fix, "archive:") || c.change != nil && v.Line != 7 && name != "zero base" {
 					t.Errorf("violation %+v", v)
 				}
 			}

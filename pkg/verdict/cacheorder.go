@@ -10,7 +10,7 @@ import (
 	"github.com/ocigate/ocigate/pkg/evidence"
 )
 
-// cacheOrder looks, in each stage, for a copy of the whole context before dependencies
+// cacheOrder looks, in each stage and what it builds on, for a copy of the whole context before dependencies
 // are installed: any change of the sources then installs them anew.
 func (l *layerJudge) cacheOrder() {
 	d := l.evidence.Dockerfile
@@ -19,8 +19,9 @@ func (l *layerJudge) cacheOrder() {
 		return
 	}
 	l.met = append(l.met, "dependencies are installed before the whole context is copied")
+	copiedBy := map[string]evidence.Instruction{} // by the name of the stage
 	for _, stage := range d.Stages {
-		copied := evidence.Instruction{}
+		copied := copiedBy[strings.ToLower(stage.Base)]
 		for _, in := range stage.Instructions {
 			if copiesContext(in) && copied.Line == 0 {
 				copied = in
@@ -36,6 +37,9 @@ func (l *layerJudge) cacheOrder() {
 				Fix: "copy the files that list the dependencies, install them, and only then copy the rest",
 			})
 			break
+		}
+		if stage.Name != "" {
+			copiedBy[strings.ToLower(stage.Name)] = copied
 		}
 	}
 }

@@ -94,8 +94,12 @@ func (s *subject) execForm(c *evidence.Config) part {
 
 // shellForm says whether a command is `sh -c …`, whichever the shell.
 func shellForm(words []string) bool {
-	for len(words) > 1 && slices.Contains([]string{"env", "busybox", "toybox"}, path.Base(words[0])) {
+	// What stands before the shell passes signals on to it only.
+	for len(words) > 1 && slices.Contains([]string{"env", "busybox", "toybox", "tini", "dumb-init", "docker-init", "catatonit"}, path.Base(words[0])) {
 		words = words[1:]
+		for len(words) > 1 && (strings.HasPrefix(words[0], "-") || strings.Contains(words[0], "=")) {
+			words = words[1:]
+		}
 	}
 	if len(words) < 2 {
 		return false

@@ -71,17 +71,17 @@ func (s *subject) coverageSecrets() check {
 	case !cov.SecretScan:
 		c.examined, c.summary = 0, "not searched"+optional(by)
 	case cov.BaseLayers > 0 && d.BaseSecretsRequired:
-		problem(fmt.Sprintf("%s of a base image not searched for secrets", wereLayers(cov.BaseLayers)),
+		problem(fmt.Sprintf("%s not searched for secrets", baseLayersWere(cov.BaseLayers)),
 			"judge the base image by itself, or let the policy say `base-secrets: optional`")
 	case cov.BaseLayers > 0:
-		c.summary += fmt.Sprintf(", but %s of a base image not%s", wereLayers(cov.BaseLayers), optional(by))
+		c.summary += fmt.Sprintf(", but %s not%s", baseLayersWere(cov.BaseLayers), optional(by))
 	}
 	return c
 }
 
-func wereLayers(n int) string {
+func baseLayersWere(n int) string {
 	if n == 1 {
-		return "1 layer was"
+		return "1 layer of a base image was"
 	}
-	return fmt.Sprintf("%d layers were", n)
+	return fmt.Sprintf("%d layers of a base image were", n)
 }

@@ -51,7 +51,7 @@ func TestCoverageDemands(t *testing.T) {
 
 		{"secrets searched", policy.Coverage{SecretsRequired: true}, good(), "coverage.secrets", verdict.Pass, "80 files searched"},
 		{"secrets not searched", policy.Coverage{SecretsRequired: true}, with(func(ev *evidence.Evidence) { ev.Coverage.SecretScan = false }), "coverage.secrets", verdict.Error, "not searched"},
-		{"base not searched", policy.Coverage{BaseSecretsRequired: true}, with(func(ev *evidence.Evidence) { ev.Coverage.BaseLayers = 2 }), "coverage.secrets", verdict.Error, "2 layers were of a base image"},
+		{"base not searched", policy.Coverage{BaseSecretsRequired: true}, with(func(ev *evidence.Evidence) { ev.Coverage.BaseLayers = 2 }), "coverage.secrets", verdict.Error, "2 layers of a base image were not"},
 		{"base not searched, which is visible", policy.Coverage{SecretsRequired: true}, with(func(ev *evidence.Evidence) { ev.Coverage.BaseLayers = 1 }), "coverage.secrets", verdict.Pass, "optional by policy"},
 		{"the policy does not speak of it", policy.Coverage{}, good(), "coverage.secrets", "", ""},
 	} {

@@ -130,6 +130,10 @@ func TestCacheOrder(t *testing.T) {
 		}
 		return s
 	}
+	named := func(name, base string, s evidence.Stage) evidence.Stage {
+		s.Name, s.Base = name, base
+		return s
+	}
 	cases := map[string]struct {
 		stages []evidence.Stage
 		lines  []int
@@ -146,6 +150,8 @@ func TestCacheOrder(t *testing.T) {
 		"of another stage":     {[]evidence.Stage{stage("COPY--from . .", "RUN npm ci")}, nil, verdict.Pass},
 		"stages by themselves": {[]evidence.Stage{stage("COPY . ."), stage("RUN npm ci"), stage("COPY . /x", "RUN bundle install")}, []int{2}, verdict.Warn},
 		"after it was right":   {[]evidence.Stage{stage("COPY package.json .", "RUN npm ci", "COPY . .", "RUN npm ci")}, []int{4}, verdict.Warn},
+		"built on another":     {[]evidence.Stage{named("src", "", stage("COPY . .")), named("mid", "Src", stage("USER 1")), named("", "mid", stage("RUN npm ci"))}, []int{2}, verdict.Warn},
+		"beside another":       {[]evidence.Stage{named("src", "", stage("COPY . .")), named("", "node", stage("RUN npm ci"))}, nil, verdict.Pass},
 		"no stages":            {nil, nil, verdict.Error},
 	}
 	warning := asWarning(layerRule(policy.LayerRule{CacheOrder: true}))
