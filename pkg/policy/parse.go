@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/yamldoc"
 )
 
 // Parse reads a policy that is one document and names no files. source is how
@@ -45,7 +46,7 @@ func (p *parser) readDocument() *yaml.Node {
 		p.diagnostics = append(p.diagnostics, *d)
 		return nil
 	}
-	first, second, err := decode(data)
+	first, second, err := yamldoc.Decode(data)
 	if errors.Is(err, io.EOF) {
 		p.report(p.start(), "", "a policy needs version, name and rules", "the file is empty")
 		return nil

@@ -5,7 +5,6 @@
 package policytest
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/ocigate/ocigate/pkg/internal/escape"
 	"github.com/ocigate/ocigate/pkg/internal/wording"
+	"github.com/ocigate/ocigate/pkg/internal/yamldoc"
 	"github.com/ocigate/ocigate/pkg/policy"
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
@@ -91,24 +91,17 @@ func mistakes(ds []policy.Diagnostic) error {
 	return &policy.ParseError{Diagnostics: ds}
 }
 
-func decode(data []byte) (n *yaml.Node, err error) {
-	defer func() {
-		if recover() != nil { // the library's way with some malformed input
-			err = errors.New("malformed")
-		}
-	}()
-	d := yaml.NewDecoder(bytes.NewReader(data))
-	n = new(yaml.Node)
-	if err := d.Decode(n); err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil, errors.New("the file is empty")
-		}
+func decode(data []byte) (*yaml.Node, error) {
+	first, second, err := yamldoc.Decode(data)
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, errors.New("the file is empty")
+	case err != nil:
 		return nil, err
-	}
-	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+	case second != nil:
 		return nil, errors.New("the file holds more than one document")
 	}
-	return n.Content[0], nil
+	return first.Content[0], nil
 }
 
 // position reads the line out of an error of the YAML library.
