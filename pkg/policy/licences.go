@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ocigate/ocigate/pkg/internal/spdx"
+	"github.com/ocigate/ocigate/pkg/internal/spelling"
 	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
@@ -111,7 +112,7 @@ func (p *parser) licenceGlob(v value, table *spdx.Table, known []spdx.Licence, f
 	case best == "" && !forbidden:
 		return s, true // a distribution's own name
 	case best == "":
-		best = nearest(s, ids)
+		best = spelling.Nearest(s, ids)
 	}
 	hint := "write it as SPDX does, such as GPL-3.0-only or GPL-3.0*"
 	if best != "" {

@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/ocigate/ocigate/pkg/internal/spelling"
 	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
@@ -87,7 +88,7 @@ func (p *parser) capability(v value) (string, bool) {
 	}
 	plain := strings.TrimPrefix(strings.ToUpper(s), "CAP_")
 	if !slices.Contains(capabilities(), plain) {
-		plain = nearest(plain, capabilities())
+		plain = spelling.Nearest(plain, capabilities())
 	}
 	p.fault(v, didYouMean(plain), "%s is not a capability", quote(s))
 	return "", false

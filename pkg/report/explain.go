@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/spelling"
 	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 	"github.com/ocigate/ocigate/pkg/verdict"
@@ -231,7 +232,7 @@ func near(v verdict.Verdict, id string) []string {
 	}
 	slices.Sort(all)
 	all = slices.Compact(all)
-	if best := policy.Nearest(id, all); best != "" {
+	if best := spelling.Nearest(id, all); best != "" {
 		list = append(list, best)
 	}
 	for _, a := range all {
