@@ -11,8 +11,8 @@ import (
 	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
-// DefaultWidth is the width of a text report where Options.Width is 0.
-const DefaultWidth = 100
+// defaultWidth is the width of a text report where Options.Width is 0.
+const defaultWidth = 100
 
 // minWidth is the least width that a report is laid out for.
 const minWidth = 40
@@ -46,7 +46,7 @@ type page struct {
 func newPage(w io.Writer, o Options) *page {
 	p := &page{w: escape.NewWriter(w), width: o.Width, color: o.Color}
 	if p.width == 0 {
-		p.width = DefaultWidth
+		p.width = defaultWidth
 	}
 	p.width = max(p.width, minWidth)
 	return p

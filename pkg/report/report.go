@@ -20,7 +20,7 @@ import (
 // Options is how a report is written. The zero value gives plain text, 100
 // characters wide.
 type Options struct {
-	// Width is the number of characters in a line of text; 0 means DefaultWidth.
+	// Width is the number of characters in a line of text; 0 means 100.
 	Width int
 	// Color puts ANSI colours into the text.
 	Color bool
