@@ -63,7 +63,7 @@ func checkBase(p *parser, v value, _ *Rule) {
 		return n != nil && n.Value != "false" && n.Value != "allowed"
 	})
 	if !demands {
-		p.fault(v, "say what the base must be: images, pinned, latest, max-age, current, or scratch: forbidden", "demands nothing of the base image")
+		p.demandsNothing(v, "images", "pinned", "latest", "max-age", "current", "scratch: forbidden")
 	}
 }
 

@@ -173,12 +173,10 @@ func (p *parser) part(name, about, hint string, keys []key, set func()) key {
 	return k
 }
 
-// checkConfig reports rules that demand nothing, or what cannot be met.
+// checkConfig reports rules that demand nothing, or what nothing can meet.
 func (p *parser) checkConfig(v value, r *Rule) {
 	c := r.Config
-	if !p.mentions(v, names(p.configKeys(&Rule{}))) {
-		p.fault(v, "add what it is about: user, ports, labels, env-secrets, …", "demands nothing")
-	}
+	p.mustDemand(v, names(p.configKeys(&Rule{}))...)
 	p.checkPorts(v, c.Ports)
 	for _, n := range []struct {
 		name string

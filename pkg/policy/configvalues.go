@@ -148,16 +148,6 @@ func (p *parser) mountGlob(v value) (string, bool) {
 	return s, ok
 }
 
-// mentions says whether a rule has one of the keys, if only a faulty one.
-func (p *parser) mentions(v value, keys []string) bool {
-	for i := 0; i+1 < len(v.node.Content); i += 2 {
-		if k := v.node.Content[i].Value; slices.Contains(keys, k) || spelling.Nearest(k, keys) != "" {
-			return true
-		}
-	}
-	return false
-}
-
 // plainName reads the name of a label or variable, which is no pattern.
 func (p *parser) plainName(v value) (string, bool) {
 	s, ok := p.line(v)

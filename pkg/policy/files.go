@@ -163,11 +163,8 @@ func (p *parser) checkFiles(v value, r *Rule) {
 			f.Capabilities = f.Setuid
 		}
 	}
-	demands := slices.ContainsFunc([]string{"setuid", "setgid", "capabilities", "world-writable", "devices", "forbidden", "forbidden-classes", "hidden", "max-hidden-size"}, has)
-	switch {
-	case !demands:
-		p.fault(v, "give one of setuid, setgid, capabilities, world-writable, devices, forbidden, forbidden-classes, hidden, max-hidden-size", "demands nothing")
-	case has("except") && !has("forbidden") && !has("forbidden-classes"):
+	demands := p.mustDemand(v, "setuid", "setgid", "capabilities", "world-writable", "devices", "forbidden", "forbidden-classes", "hidden", "max-hidden-size")
+	if demands && has("except") && !has("forbidden") && !has("forbidden-classes") {
 		p.fault(v, "setuid and its like take their exceptions themselves, as in setuid: [/bin/su]", "has except without forbidden or forbidden-classes")
 	}
 	if f.MaxHiddenSize != nil && *f.MaxHiddenSize < evidence.LargeFile {

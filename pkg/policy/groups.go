@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/ocigate/ocigate/pkg/internal/spelling"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
 // BuiltinRules are the ids of the outcomes that every verdict has without a rule
@@ -88,6 +91,31 @@ func (p *parser) ruleKeys(g group, r *Rule) []key {
 		p.textKey("remediation", "What to do about a violation.", &r.Remediation, free),
 	}
 	return append(keys, g.keys(p, r)...)
+}
+
+// mustDemand reports a rule that has none of the keys that demand something, not even a
+// faulty or misspelt one: nothing could violate it. It is false for such a rule.
+func (p *parser) mustDemand(v value, keys ...string) bool {
+	if len(v.node.Content) == 0 || mentionsAny(v.node, keys) {
+		return true
+	}
+	p.demandsNothing(v, keys...)
+	return false
+}
+
+func (p *parser) demandsNothing(v value, keys ...string) {
+	p.fault(v, "add "+wording.Or(keys), "demands nothing")
+}
+
+// mentionsAny says whether a mapping has one of the keys, or one that was reported as a
+// misspelling of one.
+func mentionsAny(n *yaml.Node, keys []string) bool {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if k := n.Content[i].Value; slices.Contains(keys, k) || spelling.Nearest(k, keys) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // rule reads one rule of a group.

@@ -3,7 +3,6 @@
 package policy
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -105,10 +104,7 @@ func lowerShare(enforced, mine *yaml.Node) bool {
 
 func (p *parser) checkLayers(v value, r *Rule) {
 	l := r.Layers
-	names := []string{"max-count", "max-size", "max-layer-size", "max-compressed-size", "max-wasted", "max-growth", "build-cache-order"}
-	if !slices.ContainsFunc(names, func(n string) bool { return child(v.node, n) != nil }) {
-		p.fault(v, "give one of "+strings.Join(names, ", "), "demands nothing")
-	}
+	p.mustDemand(v, "max-count", "max-size", "max-layer-size", "max-compressed-size", "max-wasted", "max-growth", "build-cache-order")
 	if l.MaxSize != nil && l.MaxLayerSize != nil && *l.MaxLayerSize > *l.MaxSize {
 		n := child(v.node, "max-layer-size")
 		p.report(p.place(n), v.path+".max-layer-size", "leave it out, or lower it", "max-layer-size is more than max-size, so it demands nothing")

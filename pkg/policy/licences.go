@@ -66,9 +66,7 @@ func (p *parser) licenceKeys(r *Rule) []key {
 
 func (p *parser) checkLicences(v value, r *Rule) {
 	own := r.Licences
-	if !slices.ContainsFunc([]string{"forbidden", "allowed", "forbidden-families", "allowed-families"}, func(name string) bool { return child(v.node, name) != nil }) {
-		p.fault(v, "add forbidden, allowed, forbidden-families or allowed-families", "demands nothing")
-	}
+	p.mustDemand(v, "forbidden", "allowed", "forbidden-families", "allowed-families")
 	p.inBoth(v, "forbidden", own.Forbidden, "allowed", own.Allowed)
 	p.inBoth(v, "forbidden-families", own.ForbiddenFamilies, "allowed-families", own.AllowedFamilies)
 }

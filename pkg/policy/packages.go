@@ -32,9 +32,7 @@ func packageGroup() group {
 		},
 		check: func(p *parser, v value, r *Rule) {
 			own := r.Packages
-			if child(v.node, "forbidden") == nil && child(v.node, "required") == nil {
-				p.fault(v, "add forbidden or required", "demands nothing")
-			}
+			p.mustDemand(v, "forbidden", "required")
 			p.inBoth(v, "forbidden", own.Forbidden, "required", own.Required)
 		},
 		title: packageTitle, remediation: packageRemediation,

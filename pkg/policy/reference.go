@@ -5,8 +5,6 @@ package policy
 import (
 	"fmt"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // ReferenceRule is about the names under which the image is judged.
@@ -65,9 +63,7 @@ func (p *parser) referenceKeys(r *Rule) []key {
 
 func (p *parser) checkReference(v value, rule *Rule) {
 	r := rule.Reference
-	if len(v.node.Content) > 0 && !mentionsAny(v.node, "forbidden", "tags", "tag-pattern", "registries", "repositories", "forbidden-repositories", "digest") {
-		p.fault(v, "add forbidden: [latest], tags, tag-pattern, registries, repositories, forbidden-repositories or digest", "demands nothing")
-	}
+	p.mustDemand(v, "forbidden", "tags", "tag-pattern", "registries", "repositories", "forbidden-repositories", "digest")
 	if r.Digest && r.Of == SideDestination {
 		p.fault(v, "leave out of, or digest", "demands a digest of the destination, which has none before the image is pushed")
 	}
@@ -78,17 +74,6 @@ func (p *parser) checkReference(v value, rule *Rule) {
 			}
 		}
 	}
-}
-
-// mentionsAny says whether a mapping has one of the keys, with whatever value: a
-// faulty one is reported as such.
-func mentionsAny(n *yaml.Node, names ...string) bool {
-	for _, name := range names {
-		if child(n, name) != nil {
-			return true
-		}
-	}
-	return false
 }
 
 func referenceTitle(rule *Rule) string {

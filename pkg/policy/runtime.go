@@ -32,9 +32,7 @@ func runtimeGroup() group {
 		name: GroupRuntime, about: "How the image can run, as far as it says: read-only, without capabilities, not as root.",
 		keys: (*parser).runtimeKeys,
 		check: func(p *parser, v value, _ *Rule) {
-			if !p.mentions(v, names(p.runtimeKeys(&Rule{}))) {
-				p.fault(v, "add what must be possible: read-only-root, capabilities, non-root, no-new-privileges", "demands nothing")
-			}
+			p.mustDemand(v, names(p.runtimeKeys(&Rule{}))...)
 		},
 		title: runtimeTitle, remediation: runtimeRemediation,
 	}

@@ -20,7 +20,7 @@ import (
 func (s *subject) files(r policy.FileRule) judgement {
 	j := judgement{noun: "file", examined: s.evidence.Coverage.Files, met: "no such file", gaps: s.open(RuleImage, RuleIntegrity, RuleLimits, RuleScan)}
 	if !demandsFiles(r) {
-		j.undecided = "the rule demands nothing that this version understands"
+		j.undecided = noDemand
 		return j
 	}
 	if !s.layersRead() {

@@ -35,7 +35,7 @@ func (s *subject) layers(r policy.LayerRule) judgement {
 	demand(r.MaxGrowth != nil, func() { l.growth(*r.MaxGrowth) })
 	demand(r.CacheOrder, l.cacheOrder)
 	if demands == 0 {
-		l.unknown("the rule demands nothing that this version understands", "")
+		l.unknown(noDemand, "")
 	}
 	j.met = strings.Join(l.met, ", ")
 	j.undecided = strings.Join(l.reasons, "; ")

@@ -18,7 +18,7 @@ import (
 func (s *subject) licences(r policy.LicenceRule) judgement {
 	j := judgement{noun: "licence violation", gaps: s.packageGaps()}
 	if len(r.Forbidden)+len(r.Allowed)+len(r.ForbiddenFamilies)+len(r.AllowedFamilies) == 0 {
-		j.undecided = "the rule demands nothing that this version understands"
+		j.undecided = noDemand
 		return j
 	}
 	c := licenceCheck{rule: r, table: spdx.NewTable(), known: map[string]grade{}}

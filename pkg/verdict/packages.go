@@ -18,7 +18,7 @@ func (s *subject) packages(r policy.PackageRule) judgement {
 		j.noun = "forbidden package"
 	}
 	if len(r.Forbidden)+len(r.Required) == 0 {
-		j.undecided = "the rule demands nothing that this version understands"
+		j.undecided = noDemand
 		return j
 	}
 	found := map[string]bool{}

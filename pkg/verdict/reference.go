@@ -27,7 +27,7 @@ func (s *subject) referenceRule(r policy.ReferenceRule) judgement {
 	demandsTag := len(r.ForbiddenTags)+len(r.Tags) > 0 || r.TagPattern != ""
 	demandsName := len(r.Registries)+len(r.Repositories)+len(r.ForbiddenRepositories) > 0
 	if !demandsTag && !demandsName && !r.Digest {
-		j.undecided = "the rule demands nothing that this version understands"
+		j.undecided = noDemand
 		return j
 	}
 	if r.Of == policy.SideDestination && s.evidence.Subject.Destination == "" {
