@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
@@ -27,7 +26,7 @@ func readFirstSeen(path string) (*feed.File, *feed.FirstSeen, error) {
 		return nil, nil, nil
 	}
 	const hint = `the first file is {"version": 1, "entries": {}}; --output first-seen=FILE writes the next`
-	data, err := readFile(func() (*os.File, error) { return os.Open(path) }, maxNamedFile)
+	data, err := readFile(path, maxNamedFile)
 	if err != nil {
 		return nil, nil, &hinted{fmt.Errorf("--first-seen: %w", err), hint}
 	}

@@ -54,7 +54,7 @@ func (l loader) Load(ctx context.Context, reference string, from *policy.Documen
 		return &policy.Document{Source: policy.Beside(filepath.ToSlash(from.Source), reference), Data: data,
 			Open: func(ctx context.Context, name string) ([]byte, error) { return from.Open(ctx, path.Join(dir, name)) }}, nil
 	}
-	data, err := readFile(func() (*os.File, error) { return os.Open(reference) }, maxPolicy)
+	data, err := readFile(reference, maxPolicy)
 	if err != nil {
 		return nil, err
 	}
@@ -73,11 +73,16 @@ func beneath(dir string) func(context.Context, string) ([]byte, error) {
 		if info, err := root.Stat(filepath.FromSlash(name)); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
 			return nil, errors.New("it is not a regular file")
 		}
-		return readFile(func() (*os.File, error) { return root.Open(filepath.FromSlash(name)) }, maxNamedFile)
+		return readOpened(func() (*os.File, error) { return root.Open(filepath.FromSlash(name)) }, maxNamedFile)
 	}
 }
 
-func readFile(open func() (*os.File, error), limit int64) ([]byte, error) {
+// readFile reads a file of at most limit bytes.
+func readFile(path string, limit int64) ([]byte, error) {
+	return readOpened(func() (*os.File, error) { return os.Open(path) }, limit)
+}
+
+func readOpened(open func() (*os.File, error), limit int64) ([]byte, error) {
 	f, err := open()
 	if err != nil {
 		return nil, err

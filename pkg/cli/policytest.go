@@ -5,7 +5,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -92,7 +91,7 @@ func (a *app) policyTest(ctx context.Context, files []string, f policyFlags) err
 }
 
 func runCases(ctx context.Context, pol *policy.Policy, rules customRules, file string) ([]policytest.Result, error) {
-	data, err := readFile(func() (*os.File, error) { return os.Open(file) }, policytest.MaxSize)
+	data, err := readFile(file, policytest.MaxSize)
 	if err != nil {
 		return nil, fmt.Errorf("read the cases %s: %w", file, err)
 	}

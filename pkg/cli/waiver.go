@@ -141,7 +141,7 @@ func readVerdictFile(path string) (verdict.Verdict, error) {
 
 // readIfThere returns nothing for a file that does not exist.
 func readIfThere(path string) ([]byte, error) {
-	data, err := readFile(func() (*os.File, error) { return os.Open(path) }, maxPolicy)
+	data, err := readFile(path, maxPolicy)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -201,7 +201,7 @@ func (a *app) waiverImport(file string, f *waiverImportFlags, now time.Time) err
 	if d.Until, err = parseDay("--until", f.until); err != nil {
 		return err
 	}
-	data, err := readFile(func() (*os.File, error) { return os.Open(file) }, maxPolicy)
+	data, err := readFile(file, maxPolicy)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", file, err)
 	}

@@ -182,7 +182,7 @@ func follow(c *ast.Compiler, r *ast.Rule, used map[*ast.Rule]bool) []Diagnostic 
 		if !ref[0].Equal(ast.DefaultRootDocument) {
 			return false
 		}
-		rules := c.GetRulesDynamic(ref)
+		rules := c.GetRulesDynamicWithOpts(ref, ast.RulesOptions{})
 		for _, r := range rules {
 			used[r] = true
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
 const (
@@ -194,7 +195,7 @@ func part(m *evidence.CustomMessage, key, value *ast.Term) error {
 	case "fix":
 		into = &m.Fix
 	default:
-		return fmt.Errorf("has the key %s; keys are msg, finding, package, path, fix", clip(key.String()))
+		return fmt.Errorf("has the key %s; keys are msg, finding, package, path, fix", wording.Clip(key.String(), 60))
 	}
 	var err error
 	*into, err = text(string(name), value)
@@ -211,14 +212,6 @@ func text(what string, t *ast.Term) (string, error) {
 		return "", fmt.Errorf("has a %s of more than %d characters", what, maxText)
 	}
 	return trimmed, nil
-}
-
-func clip(s string) string {
-	const most = 60
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
-	}
-	return s
 }
 
 func compare(a, b evidence.CustomMessage) int {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/internal/credential"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
 const (
@@ -204,7 +205,7 @@ func (f *file) mask() bool {
 	}
 	m.Mask()
 	for _, t := range texts {
-		*t = cut(*t, maxArguments)
+		*t = wording.Clip(*t, maxArguments)
 	}
 	return true
 }
@@ -222,13 +223,6 @@ func oneLine(s string) string {
 	return strings.Join(strings.Fields(strings.ToValidUTF8(s, "�")), " ")
 }
 
-func cut(s string, most int) string {
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
-}
-
 // toError keeps the line and, of the message, what is no content of the file.
 func toError(path string, err error, line int) *Error {
 	e := &Error{Path: path, Line: line, Message: err.Error()}
@@ -240,6 +234,6 @@ func toError(path string, err error, line int) *Error {
 	if _, ok := errors.AsType[*instructions.UnknownInstructionError](err); ok {
 		e.Message = "unknown instruction; is this a Dockerfile?"
 	}
-	e.Message = cut(credential.Text(oneLine(e.Message)), maxMessage)
+	e.Message = wording.Clip(credential.Text(oneLine(e.Message)), maxMessage)
 	return e
 }

@@ -24,9 +24,9 @@ type Files struct {
 
 // Set is what was read from the files of one run.
 type Set struct {
-	kev       *KEV
-	epss      *EPSS
-	eol       *EOL
+	kev       *catalogue
+	epss      *scores
+	eol       *cycles
 	firstSeen *FirstSeen
 	states    evidence.Feeds
 }
@@ -35,31 +35,31 @@ type Set struct {
 func Read(f Files, firstSeen *FirstSeen, firstSeenFile *File) *Set {
 	s := &Set{firstSeen: firstSeen}
 	s.states.KEV = read(f.KEV, func(data []byte) (int, *time.Time, error) {
-		k, err := ParseKEV(data)
+		k, err := parseKEV(data)
 		if err != nil {
 			return 0, nil, err
 		}
 		s.kev = k
-		return k.Len(), k.Updated, nil
+		return k.size(), k.Updated, nil
 	})
 	s.states.EPSS = read(f.EPSS, func(data []byte) (int, *time.Time, error) {
-		e, err := ParseEPSS(data)
+		e, err := parseEPSS(data)
 		if err != nil {
 			return 0, nil, err
 		}
 		s.epss = e
-		return e.Len(), e.Updated, nil
+		return e.size(), e.Updated, nil
 	})
 	s.states.EOL = read(f.EOL, func(data []byte) (int, *time.Time, error) {
-		e, err := ParseEOL(data)
+		e, err := parseEOL(data)
 		if err != nil {
 			return 0, nil, err
 		}
 		s.eol = e
-		return e.Len(), nil, nil
+		return e.size(), nil, nil
 	})
 	if firstSeen != nil && firstSeenFile != nil {
-		s.states.FirstSeen = &evidence.FeedState{Source: firstSeenFile.Source, Digest: firstSeenFile.Digest, Entries: firstSeen.Len()}
+		s.states.FirstSeen = &evidence.FeedState{Source: firstSeenFile.Source, Digest: firstSeenFile.Digest, Entries: firstSeen.size()}
 	}
 	return s
 }
@@ -92,13 +92,13 @@ func (s *Set) Annotate(e *evidence.Evidence, at time.Time) {
 			continue
 		}
 		if s.kev != nil {
-			f.KnownExploited = s.kev.Added(*f)
+			f.KnownExploited = s.kev.day(*f)
 		}
 		if s.epss != nil {
-			f.EPSS = s.epss.Score(*f)
+			f.EPSS = s.epss.of(*f)
 		}
 		if s.firstSeen != nil {
-			f.FirstSeen = s.firstSeen.Day(*f)
+			f.FirstSeen = s.firstSeen.day(*f)
 		}
 	}
 	if s.eol != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/ocigate/ocigate/pkg/evidence"
 )
 
-// EOL holds until when releases of operating systems are maintained.
-type EOL struct {
+// cycles hold until when releases of operating systems are maintained.
+type cycles struct {
 	cycles map[string]map[string]end
 	n      int
 }
@@ -24,10 +24,10 @@ type end struct {
 	past bool
 }
 
-// ParseEOL reads a JSON object of endoflife.date's cycles by product, which may be
+// parseEOL reads a JSON object of endoflife.date's cycles by product, which may be
 // packed with gzip: {"alpine-linux": [{"cycle": "3.20", "eol": "2026-04-01"}]}. It
 // has no date of its own.
-func ParseEOL(data []byte) (*EOL, error) {
+func parseEOL(data []byte) (*cycles, error) {
 	data, err := plain(data)
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func ParseEOL(data []byte) (*EOL, error) {
 	if err := decode(data, &doc, false); err != nil {
 		return nil, err
 	}
-	e := &EOL{cycles: map[string]map[string]end{}}
+	e := &cycles{cycles: map[string]map[string]end{}}
 	for product, cycles := range doc {
 		e.cycles[product] = map[string]end{}
 		for _, c := range cycles {
@@ -86,11 +86,11 @@ func parseEnd(s string) (end, bool) {
 	return end{date: t.Add(24*time.Hour - time.Second)}, err == nil && sane(t)
 }
 
-// Len is the number of releases.
-func (e *EOL) Len() int { return e.n }
+// size is the number of releases.
+func (e *cycles) size() int { return e.n }
 
 // apply writes into os what is known of its release. Of two dates the earlier counts.
-func (e *EOL) apply(os *evidence.OSFacts, source string, at time.Time) {
+func (e *cycles) apply(os *evidence.OSFacts, source string, at time.Time) {
 	end, ok := e.find(os.Family, os.Release)
 	switch {
 	case !ok:
@@ -107,7 +107,7 @@ func (e *EOL) apply(os *evidence.OSFacts, source string, at time.Time) {
 }
 
 // find looks for the release by its full number, then by fewer parts of it.
-func (e *EOL) find(family, release string) (end, bool) {
+func (e *cycles) find(family, release string) (end, bool) {
 	if fields := strings.Fields(release); len(fields) > 0 {
 		release = fields[0] // "2 (Karoo)", "22.04 LTS"
 	}

@@ -12,21 +12,21 @@ import (
 	"github.com/ocigate/ocigate/pkg/evidence"
 )
 
-// EPSS are exploit prediction scores.
-type EPSS struct {
+// scores are exploit prediction scores.
+type scores struct {
 	// Updated is the day of the scores; nil where they do not say.
 	Updated *time.Time
 	scores  map[string]float64
 }
 
-// ParseEPSS reads FIRST's CSV, which may be packed with gzip.
-func ParseEPSS(data []byte) (*EPSS, error) {
+// parseEPSS reads FIRST's CSV, which may be packed with gzip.
+func parseEPSS(data []byte) (*scores, error) {
 	data, err := plain(data)
 	if err != nil {
 		return nil, err
 	}
 	text := string(data)
-	e := &EPSS{scores: make(map[string]float64, len(text)/40)}
+	e := &scores{scores: make(map[string]float64, len(text)/40)}
 	line, number := "", 0
 	next := func() bool {
 		if text == "" {
@@ -64,7 +64,7 @@ func ParseEPSS(data []byte) (*EPSS, error) {
 }
 
 // comment reads "#model_version:v2025.03.14,score_date:2025-08-25T12:55:00Z".
-func (e *EPSS) comment(line string) error {
+func (e *scores) comment(line string) error {
 	_, after, ok := strings.Cut(line, "score_date:")
 	if !ok {
 		return nil
@@ -78,11 +78,11 @@ func (e *EPSS) comment(line string) error {
 	return nil
 }
 
-// Len is the number of scores.
-func (e *EPSS) Len() int { return len(e.scores) }
+// size is the number of scores.
+func (e *scores) size() int { return len(e.scores) }
 
-// Score is the highest score of a finding and its aliases; nil for none.
-func (e *EPSS) Score(f evidence.Finding) *float64 {
+// of is the highest score of a finding and its aliases; nil for none.
+func (e *scores) of(f evidence.Finding) *float64 {
 	var score *float64
 	for _, id := range ids(f) {
 		if n, ok := e.scores[id]; ok && (score == nil || n > *score) {

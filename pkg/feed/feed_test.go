@@ -38,9 +38,9 @@ const seen = `{"version": 1, "entries": {"CVE-2021-44228": {"pkg:maven/org.apach
 
 func parsers() map[string]func([]byte) error {
 	return map[string]func([]byte) error{
-		"kev":        func(b []byte) error { _, err := ParseKEV(b); return err },
-		"epss":       func(b []byte) error { _, err := ParseEPSS(b); return err },
-		"eol":        func(b []byte) error { _, err := ParseEOL(b); return err },
+		"kev":        func(b []byte) error { _, err := parseKEV(b); return err },
+		"epss":       func(b []byte) error { _, err := parseEPSS(b); return err },
+		"eol":        func(b []byte) error { _, err := parseEOL(b); return err },
 		"first-seen": func(b []byte) error { _, err := ParseFirstSeen(b); return err },
 	}
 }
@@ -77,7 +77,7 @@ func TestRefused(t *testing.T) {
 		}
 	}
 	short := pack(t, []byte(kev))
-	if _, err := ParseKEV(short[:len(short)-4]); err == nil {
+	if _, err := parseKEV(short[:len(short)-4]); err == nil {
 		t.Error("a packed file that is cut off")
 	}
 }
@@ -87,15 +87,15 @@ func TestRealKEV(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := ParseKEV(data)
-	if err != nil || k.Len() != 1404 || k.Updated == nil || k.Updated.Format(time.DateOnly) != "2025-08-25" {
+	k, err := parseKEV(data)
+	if err != nil || k.size() != 1404 || k.Updated == nil || k.Updated.Format(time.DateOnly) != "2025-08-25" {
 		t.Fatalf("%+v, %v", k, err)
 	}
-	added := k.Added(evidence.Finding{ID: "GHSA-jpcq-cgw6-v4j6", Aliases: []string{"cve-2020-11023"}})
+	added := k.day(evidence.Finding{ID: "GHSA-jpcq-cgw6-v4j6", Aliases: []string{"cve-2020-11023"}})
 	if added == nil || added.Format(time.DateOnly) != "2025-01-23" {
 		t.Errorf("jquery by its alias: %v", added)
 	}
-	if k.Added(evidence.Finding{ID: "CVE-2020-1102"}) != nil {
+	if k.day(evidence.Finding{ID: "CVE-2020-1102"}) != nil {
 		t.Error("a prefix is no match")
 	}
 }
@@ -144,7 +144,7 @@ func TestAnnotate(t *testing.T) {
 }
 
 func TestEndOfLife(t *testing.T) {
-	e, err := ParseEOL([]byte(eolJSON))
+	e, err := parseEOL([]byte(eolJSON))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func TestFirstSeenWith(t *testing.T) {
 		t.Errorf("got %s", b.String())
 	}
 	again, err := ParseFirstSeen(b.Bytes())
-	if err != nil || again.Len() != 3 {
+	if err != nil || again.size() != 3 {
 		t.Fatalf("%v %v", again, err)
 	}
 	var second bytes.Buffer

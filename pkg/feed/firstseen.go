@@ -57,8 +57,8 @@ func ParseFirstSeen(data []byte) (*FirstSeen, error) {
 	return &FirstSeen{doc.Entries}, nil
 }
 
-// Len is the number of entries.
-func (s *FirstSeen) Len() int {
+// size is the number of entries.
+func (s *FirstSeen) size() int {
 	n := 0
 	for _, packages := range s.entries {
 		n += len(packages)
@@ -66,8 +66,8 @@ func (s *FirstSeen) Len() int {
 	return n
 }
 
-// Day is the earliest day on which a finding, or one of its aliases, was seen; nil for none.
-func (s *FirstSeen) Day(f evidence.Finding) *time.Time {
+// day is the earliest day on which a finding, or one of its aliases, was seen; nil for none.
+func (s *FirstSeen) day(f evidence.Finding) *time.Time {
 	var first *time.Time
 	for _, id := range append([]string{f.ID}, f.Aliases...) {
 		t, err := time.Parse(time.DateOnly, s.entries[id][packageKey(f)])
@@ -123,7 +123,7 @@ func (s *FirstSeen) With(all []evidence.Evidence, day time.Time) *FirstSeen {
 				continue
 			}
 			date := day
-			if known := out.Day(f); known != nil && known.Before(day) {
+			if known := out.day(f); known != nil && known.Before(day) {
 				date = *known
 			}
 			add(f.ID, name, date.UTC().Format(time.DateOnly))

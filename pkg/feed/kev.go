@@ -10,15 +10,15 @@ import (
 	"github.com/ocigate/ocigate/pkg/evidence"
 )
 
-// KEV is a catalogue of known exploited vulnerabilities.
-type KEV struct {
+// catalogue holds when vulnerabilities were listed as known to be exploited.
+type catalogue struct {
 	// Updated is when it was released; nil where it does not say.
 	Updated *time.Time
 	added   map[string]time.Time
 }
 
-// ParseKEV reads CISA's JSON, which may be packed with gzip.
-func ParseKEV(data []byte) (*KEV, error) {
+// parseKEV reads CISA's JSON, which may be packed with gzip.
+func parseKEV(data []byte) (*catalogue, error) {
 	data, err := plain(data)
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func ParseKEV(data []byte) (*KEV, error) {
 	if doc.Count != nil && *doc.Count != len(doc.Vulnerabilities) {
 		return nil, fmt.Errorf("it says that it lists %d vulnerabilities and lists %d", *doc.Count, len(doc.Vulnerabilities))
 	}
-	k := &KEV{added: make(map[string]time.Time, len(doc.Vulnerabilities))}
+	k := &catalogue{added: make(map[string]time.Time, len(doc.Vulnerabilities))}
 	if doc.DateReleased != "" {
 		t, ok := moment(doc.DateReleased)
 		if !ok {
@@ -63,11 +63,11 @@ func ParseKEV(data []byte) (*KEV, error) {
 	return k, nil
 }
 
-// Len is the number of vulnerabilities.
-func (k *KEV) Len() int { return len(k.added) }
+// size is the number of vulnerabilities.
+func (k *catalogue) size() int { return len(k.added) }
 
-// Added is the day on which a finding, or one of its aliases, was listed first.
-func (k *KEV) Added(f evidence.Finding) *time.Time {
+// day is the one on which a finding, or one of its aliases, was listed first.
+func (k *catalogue) day(f evidence.Finding) *time.Time {
 	var first *time.Time
 	for _, id := range ids(f) {
 		if t, ok := k.added[id]; ok && (first == nil || t.Before(*first)) {

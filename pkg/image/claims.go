@@ -12,6 +12,7 @@ import (
 
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/internal/credential"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
 const (
@@ -98,11 +99,7 @@ func addClaim(claims []evidence.BaseClaim, source evidence.ClaimSource, referenc
 func claimText(s string) string {
 	s = strings.ToValidUTF8(strings.TrimSpace(s), "�")
 	s, _, _ = strings.Cut(s, "?")
-	s = credential.Reference(s)
-	if len(s) > maxClaim {
-		s = strings.ToValidUTF8(s[:maxClaim], "") + "…"
-	}
-	return s
+	return wording.Clip(credential.Reference(s), maxClaim)
 }
 
 func isDigest(s string) bool {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
 // BaseRule is about the base image. Whatever it says, it demands that the base image
@@ -92,7 +94,7 @@ func baseTitle(rule *Rule) string {
 	switch n := len(r.Images); {
 	case n == 0:
 	case n <= shown:
-		is = append(is, or(r.Images))
+		is = append(is, wording.Or(r.Images))
 	default:
 		is = append(is, fmt.Sprintf("%s or one of %d more", strings.Join(r.Images[:shown], ", "), n-shown))
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
 // ConfigRule is about the image configuration. Each field that is set is a demand
@@ -196,7 +198,7 @@ func (p *parser) checkNames(v value, group string, r *NameRule) {
 	}
 	slices.Sort(wanted)
 	for _, name := range slices.Compact(wanted) {
-		if slices.ContainsFunc(r.Forbidden, func(g string) bool { return matches(g, name) }) {
+		if slices.ContainsFunc(r.Forbidden, func(g string) bool { return MatchGlob(g, name) }) {
 			p.fault(v, "", "demands and forbids %s %s", strings.TrimSuffix(group, "s"), quote(name))
 		}
 	}
@@ -254,7 +256,7 @@ func configTitle(r *Rule) string {
 	case c.History != nil:
 		return "No step of the build is a forbidden one"
 	case len(c.Architectures) > 0:
-		return "The architecture is " + or(c.Architectures)
+		return "The architecture is " + wording.Or(c.Architectures)
 	case c.OnBuildForbidden:
 		return "The image sets no triggers for other builds"
 	default:

@@ -8,8 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/bmatcuk/doublestar/v4"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/ocigate/ocigate/pkg/internal/spelling"
 )
 
 const maxPort = 65535
@@ -111,7 +112,7 @@ func (p *parser) portRange(v value) (Ports, bool) {
 	case last > maxPort || last < first:
 		p.fault(v, "", "%s is no range of ports, 1 to %d", quote(s), maxPort)
 	case hasProtocol && !slices.Contains([]string{"tcp", "udp", "sctp"}, protocol):
-		p.fault(v, didYouMean(nearest(protocol, []string{"tcp", "udp", "sctp"})), "the protocol must be tcp, udp or sctp, not %s", quote(protocol))
+		p.fault(v, didYouMean(spelling.Nearest(protocol, []string{"tcp", "udp", "sctp"})), "the protocol must be tcp, udp or sctp, not %s", quote(protocol))
 	default:
 		return out, true
 	}
@@ -150,7 +151,7 @@ func (p *parser) mountGlob(v value) (string, bool) {
 // mentions says whether a rule has one of the keys, if only a faulty one.
 func (p *parser) mentions(v value, keys []string) bool {
 	for i := 0; i+1 < len(v.node.Content); i += 2 {
-		if k := v.node.Content[i].Value; slices.Contains(keys, k) || nearest(k, keys) != "" {
+		if k := v.node.Content[i].Value; slices.Contains(keys, k) || spelling.Nearest(k, keys) != "" {
 			return true
 		}
 	}
@@ -165,11 +166,6 @@ func (p *parser) plainName(v value) (string, bool) {
 		return "", false
 	}
 	return s, ok
-}
-
-func matches(glob, name string) bool {
-	ok, err := doublestar.Match(glob, name)
-	return ok && err == nil
 }
 
 // searched reads a regular expression that is searched for in a text.
@@ -207,7 +203,7 @@ func (p *parser) architecture(v value) (string, bool) {
 	}
 	hint := didYouMean(usual[s])
 	if usual[s] == "" {
-		hint = didYouMean(nearest(s, known))
+		hint = didYouMean(spelling.Nearest(s, known))
 	}
 	p.fault(v, hint, "%s is not an architecture", quote(s))
 	return "", false

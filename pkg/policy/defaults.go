@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
 // The words that default titles are made of.
@@ -30,16 +31,7 @@ func severityWords(list []evidence.Severity) string {
 	if len(words) == len(evidence.Severities()) {
 		return ""
 	}
-	return or(words)
-}
-
-// or joins words: "a", "a or b", "a, b or c".
-func or(words []string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " or " + words[last]
+	return wording.Or(words)
 }
 
 // few is a list of words of which at most three are shown.
@@ -48,5 +40,5 @@ func few(words []string) string {
 	if n := len(words); n > shown {
 		return fmt.Sprintf("%s or one of %d more", strings.Join(words[:shown], ", "), n-shown)
 	}
-	return or(words)
+	return wording.Or(words)
 }

@@ -102,3 +102,10 @@ func isWord(s string) bool {
 		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./", r)
 	}) < 0
 }
+
+func didYouMean(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "did you mean " + quote(s) + "?"
+}

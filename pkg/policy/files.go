@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
 // FileRule is about files with privileges, and files that do not belong in an image.
@@ -238,7 +239,7 @@ func fileTitle(rule *Rule) string {
 	if len(kinds) > shown {
 		kinds = append(kinds[:shown-1], "other files that do not belong in an image")
 	}
-	return "No " + or(kinds)
+	return "No " + wording.Or(kinds)
 }
 
 func classWords(c evidence.FileClass) string {

@@ -3,12 +3,13 @@
 package policy
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
 // LayerRule is about number, size and waste of the layers.
@@ -40,20 +41,7 @@ func (s Share) String() string {
 	if s.Relative {
 		return strconv.Itoa(s.Percent) + "%"
 	}
-	return Bytes(s.Bytes)
-}
-
-// Bytes writes a size as people do: the largest binary unit that leaves no long fraction.
-func Bytes(n int64) string {
-	for _, u := range []struct {
-		name   string
-		factor int64
-	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
-		if n >= u.factor {
-			return strings.TrimSuffix(strconv.FormatFloat(float64(n)/float64(u.factor), 'f', 1, 64), ".0") + " " + u.name
-		}
-	}
-	return strconv.FormatInt(n, 10) + " B"
+	return wording.Bytes(s.Bytes)
 }
 
 func layerGroup() group {
@@ -135,20 +123,16 @@ func layerTitle(rule *Rule) string {
 	r := rule.Layers
 	var parts []string
 	if r.MaxCount != nil {
-		noun := "layers"
-		if *r.MaxCount == 1 {
-			noun = "layer"
-		}
-		parts = append(parts, fmt.Sprintf("at most %d %s", *r.MaxCount, noun))
+		parts = append(parts, "at most "+wording.Count(*r.MaxCount, "layer"))
 	}
 	if r.MaxSize != nil {
-		parts = append(parts, "at most "+Bytes(*r.MaxSize)+" uncompressed")
+		parts = append(parts, "at most "+wording.Bytes(*r.MaxSize)+" uncompressed")
 	}
 	if r.MaxLayerSize != nil {
-		parts = append(parts, "at most "+Bytes(*r.MaxLayerSize)+" in a layer")
+		parts = append(parts, "at most "+wording.Bytes(*r.MaxLayerSize)+" in a layer")
 	}
 	if r.MaxCompressedSize != nil {
-		parts = append(parts, "at most "+Bytes(*r.MaxCompressedSize)+" compressed")
+		parts = append(parts, "at most "+wording.Bytes(*r.MaxCompressedSize)+" compressed")
 	}
 	if r.MaxWasted != nil {
 		parts = append(parts, "at most "+r.MaxWasted.String()+" wasted")

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bmatcuk/doublestar/v4"
-
 	"github.com/ocigate/ocigate/pkg/internal/spdx"
+	"github.com/ocigate/ocigate/pkg/internal/spelling"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
 // LicenceRule is about licences of the packages. What is forbidden is so whatever else
@@ -112,7 +112,7 @@ func (p *parser) licenceGlob(v value, table *spdx.Table, known []spdx.Licence, f
 	case best == "" && !forbidden:
 		return s, true // a distribution's own name
 	case best == "":
-		best = nearest(s, ids)
+		best = spelling.Nearest(s, ids)
 	}
 	hint := "write it as SPDX does, such as GPL-3.0-only or GPL-3.0*"
 	if best != "" {
@@ -125,8 +125,7 @@ func (p *parser) licenceGlob(v value, table *spdx.Table, known []spdx.Licence, f
 // MatchLicence says whether a glob means a licence, by any of its names.
 func MatchLicence(glob string, l spdx.Licence) bool {
 	return slices.ContainsFunc(l.Names(), func(name string) bool {
-		ok, err := doublestar.Match(strings.ToLower(glob), name)
-		return err == nil && ok
+		return MatchGlob(strings.ToLower(glob), name)
 	})
 }
 
@@ -136,7 +135,7 @@ func licenceTitle(rule *Rule) string {
 		if len(list) == 0 {
 			return nil
 		}
-		return []string{"the family " + or(list)}
+		return []string{"the family " + wording.Or(list)}
 	}
 	var parts []string
 	if list := append(slices.Clone(r.Forbidden), families(r.ForbiddenFamilies)...); len(list) > 0 {

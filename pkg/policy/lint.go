@@ -6,6 +6,8 @@ import (
 	"bytes"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/ocigate/ocigate/pkg/internal/yamldoc"
 )
 
 // IsWaiverFile says whether a document is a file of waivers and no policy: at its
@@ -15,7 +17,7 @@ func IsWaiverFile(data []byte) bool {
 	if checkText(data) != nil {
 		return false
 	}
-	first, _, err := decode(data)
+	first, _, err := yamldoc.Decode(data)
 	if err != nil || len(first.Content) == 0 || first.Content[0].Kind != yaml.MappingNode {
 		return false
 	}

@@ -144,27 +144,29 @@ func MatchReference(glob, name string) bool {
 func (n Name) matches(glob string) bool {
 	pattern, tag, digest := splitGlob(glob)
 	switch {
-	case !matchGlob(pattern, n.Registry+"/"+n.Repository):
+	case !MatchGlob(pattern, n.Registry+"/"+n.Repository):
 		return false
-	case digest != "" && !matchGlob(digest, n.Digest):
+	case digest != "" && !MatchGlob(digest, n.Digest):
 		return false
 	case tag == "":
 		return true
 	case n.Tag == "" && n.Digest == "":
-		return matchGlob(tag, "latest")
+		return MatchGlob(tag, "latest")
 	default:
-		return matchGlob(tag, n.Tag)
+		return MatchGlob(tag, n.Tag)
 	}
 }
 
 // MatchRegistry says whether a glob of hosts matches the registry of a name.
 func (n Name) MatchRegistry(glob string) bool {
 	glob = strings.TrimSuffix(strings.ToLower(glob), ":443")
-	return matchGlob(strings.Replace(glob, "index."+dockerHub, dockerHub, 1), n.Registry)
+	return MatchGlob(strings.Replace(glob, "index."+dockerHub, dockerHub, 1), n.Registry)
 }
 
-func matchGlob(pattern, s string) bool {
-	ok, err := doublestar.Match(pattern, s)
+// MatchGlob says whether a glob of the language (doublestar) matches a text. What is no
+// glob matches nothing.
+func MatchGlob(glob, s string) bool {
+	ok, err := doublestar.Match(glob, s)
 	return err == nil && ok
 }
 

@@ -13,6 +13,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/spelling"
+	"github.com/ocigate/ocigate/pkg/internal/yamldoc"
 )
 
 // Parse reads a policy that is one document and names no files. source is how
@@ -45,7 +47,7 @@ func (p *parser) readDocument() *yaml.Node {
 		p.diagnostics = append(p.diagnostics, *d)
 		return nil
 	}
-	first, second, err := decode(data)
+	first, second, err := yamldoc.Decode(data)
 	if errors.Is(err, io.EOF) {
 		p.report(p.start(), "", "a policy needs version, name and rules", "the file is empty")
 		return nil
@@ -161,7 +163,7 @@ func (p *parser) documentValue(root value) {
 // misspelling of it.
 func mentions(n *yaml.Node, name string, all []string) bool {
 	for i := 0; i < len(n.Content); i += 2 {
-		if k := n.Content[i].Value; k == name || nearest(k, all) == name {
+		if k := n.Content[i].Value; k == name || spelling.Nearest(k, all) == name {
 			return true
 		}
 	}
@@ -189,7 +191,7 @@ func (p *parser) platforms(v value) {
 	if v.node.Kind == yaml.ScalarNode && !v.isNull() {
 		const want = "all or a list of os/architecture[/variant]"
 		if s := v.node.Value; p.scalar(v, want) && s != "all" {
-			hint := didYouMean(nearest(s, []string{"all"}))
+			hint := didYouMean(spelling.Nearest(s, []string{"all"}))
 			if strings.Contains(s, "/") {
 				hint = listHint(s)
 			}

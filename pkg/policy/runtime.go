@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/ocigate/ocigate/pkg/internal/spelling"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
 // RuntimeRule is about how the image can run: read-only, without capabilities.
@@ -85,7 +88,7 @@ func (p *parser) capability(v value) (string, bool) {
 	}
 	plain := strings.TrimPrefix(strings.ToUpper(s), "CAP_")
 	if !slices.Contains(capabilities(), plain) {
-		plain = nearest(plain, capabilities())
+		plain = spelling.Nearest(plain, capabilities())
 	}
 	p.fault(v, didYouMean(plain), "%s is not a capability", quote(s))
 	return "", false
@@ -109,7 +112,7 @@ func runtimeTitle(rule *Rule) string {
 	case r.CapabilitiesLimited && len(r.Capabilities) == 0:
 		parts = append(parts, "without capabilities")
 	case r.CapabilitiesLimited:
-		parts = append(parts, "with no capability but "+or(r.Capabilities))
+		parts = append(parts, "with no capability but "+wording.Or(r.Capabilities))
 	}
 	if r.NonRoot {
 		parts = append(parts, "not as root")

@@ -13,6 +13,8 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/ocigate/ocigate/pkg/internal/spelling"
 )
 
 const (
@@ -141,7 +143,7 @@ func (p *parser) enum(v value, allowed ...string) (string, bool) {
 	if slices.Contains(allowed, s) {
 		return s, true
 	}
-	p.fault(v, didYouMean(nearest(s, allowed)), "must be %s, not %s", want, quote(s))
+	p.fault(v, didYouMean(spelling.Nearest(s, allowed)), "must be %s, not %s", want, quote(s))
 	return "", false
 }
 

@@ -4,7 +4,6 @@ package policy
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -78,31 +77,6 @@ func forbiddenHint(r rune) string {
 	}
 }
 
-// decode reads the first document. The second result is the start of a second
-// document, or nil.
-func decode(data []byte) (first, second *yaml.Node, err error) {
-	// The library panics where it finds itself in a state that it holds for
-	// impossible; for a caller that is one more way of being malformed.
-	defer func() {
-		if r := recover(); r != nil {
-			err = errors.New("not valid YAML")
-		}
-	}()
-	d := yaml.NewDecoder(bytes.NewReader(data))
-	first, second = new(yaml.Node), new(yaml.Node)
-	if err := d.Decode(first); err != nil {
-		return nil, nil, err
-	}
-	switch err := d.Decode(second); {
-	case errors.Is(err, io.EOF):
-		return first, nil, nil
-	case err != nil:
-		return first, nil, err
-	default:
-		return first, second, nil
-	}
-}
-
 // syntaxError turns an error of the YAML library into a diagnostic. The library's
 // texts are constant except that they name anchors, which is content.
 func syntaxError(data []byte, err error) Diagnostic {
@@ -154,7 +128,7 @@ func syntaxHint(text string) string {
 func stoppedAt(data []byte) (line int) {
 	r := &countingReader{data: data}
 	defer func() {
-		// See decode.
+		// See yamldoc.Decode.
 		if recover() != nil {
 			line = r.line()
 		}

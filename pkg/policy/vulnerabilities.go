@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/spelling"
 )
 
 // VulnerabilityRule selects vulnerabilities and says how many are tolerated. All
@@ -289,7 +290,7 @@ func (p *parser) packageType(v value) (string, bool) {
 	}
 	hint := packageTypeHint(s)
 	if hint == "" {
-		hint = didYouMean(nearest(s, types))
+		hint = didYouMean(spelling.Nearest(s, types))
 	}
 	if hint == "" {
 		hint = "such as os, language, alpine, debian, node-pkg, python-pkg, gobinary, jar"

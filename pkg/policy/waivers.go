@@ -10,6 +10,8 @@ import (
 	"unicode"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/ocigate/ocigate/pkg/internal/spelling"
 )
 
 func (p *parser) waiversKey() key {
@@ -159,7 +161,7 @@ func (p *parser) checkWaivedRule(id string, parts *waiverParts) {
 		p.fault(rule, "", "%s is built in and cannot be waived", quote(id))
 		return
 	case !ok:
-		p.fault(rule, didYouMean(nearest(id, slices.Sorted(maps.Keys(p.rules)))), "%s is not a rule of this policy", quote(id))
+		p.fault(rule, didYouMean(spelling.Nearest(id, slices.Sorted(maps.Keys(p.rules)))), "%s is not a rule of this policy", quote(id))
 		return
 	}
 	has := waivable(ref.group)

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/ocigate/ocigate/pkg/internal/spelling"
 )
 
 // parser walks the tree of one policy file and collects every mistake.
@@ -237,7 +239,7 @@ func (p *parser) pair(parent value, k, v *yaml.Node, keys []key, seen map[string
 			return
 		}
 	}
-	meant := nearest(k.Value, names(keys))
+	meant := spelling.Nearest(k.Value, names(keys))
 	hint := didYouMean(meant)
 	if meant == "" {
 		hint = "keys are " + keyNames(keys)

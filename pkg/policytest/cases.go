@@ -5,7 +5,6 @@
 package policytest
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -18,12 +17,17 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/ocigate/ocigate/pkg/internal/escape"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
+	"github.com/ocigate/ocigate/pkg/internal/yamldoc"
 	"github.com/ocigate/ocigate/pkg/policy"
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
 // MaxSize is the greatest size of a file of cases, in bytes.
 const MaxSize = 1 << 20
+
+// maxShown is how much of a text that is a mistake a message shows, in characters.
+const maxShown = 60
 
 // Suite is a file of cases.
 type Suite struct {
@@ -87,24 +91,17 @@ func mistakes(ds []policy.Diagnostic) error {
 	return &policy.ParseError{Diagnostics: ds}
 }
 
-func decode(data []byte) (n *yaml.Node, err error) {
-	defer func() {
-		if recover() != nil { // the library's way with some malformed input
-			err = errors.New("malformed")
-		}
-	}()
-	d := yaml.NewDecoder(bytes.NewReader(data))
-	n = new(yaml.Node)
-	if err := d.Decode(n); err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil, errors.New("the file is empty")
-		}
+func decode(data []byte) (*yaml.Node, error) {
+	first, second, err := yamldoc.Decode(data)
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, errors.New("the file is empty")
+	case err != nil:
 		return nil, err
-	}
-	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+	case second != nil:
 		return nil, errors.New("the file holds more than one document")
 	}
-	return n.Content[0], nil
+	return first.Content[0], nil
 }
 
 // position reads the line out of an error of the YAML library.
@@ -155,7 +152,7 @@ func (r *reader) mapping(n *yaml.Node, what string, keys []key) {
 		j := slices.IndexFunc(keys, func(known key) bool { return known.name == k.Value })
 		switch {
 		case j < 0:
-			r.fault(at(k), "keys are "+strings.Join(names, ", "), "unknown key %q in %s", clip(k.Value), what)
+			r.fault(at(k), "keys are "+strings.Join(names, ", "), "unknown key %q in %s", wording.Clip(k.Value, maxShown), what)
 		case seen[k.Value]:
 			r.fault(at(k), "", "duplicate key %q in %s", k.Value, what)
 		default:
@@ -212,14 +209,6 @@ func oneOf[T ~string](r *reader, what string, into *T, words ...T) func(*yaml.No
 		for _, w := range words {
 			list = append(list, string(w))
 		}
-		r.fault(at(n), "", "%s must be one of %s, not %q", what, strings.Join(list, ", "), clip(n.Value))
+		r.fault(at(n), "", "%s must be one of %s, not %q", what, strings.Join(list, ", "), wording.Clip(n.Value, maxShown))
 	}
-}
-
-func clip(s string) string {
-	const most = 60
-	if rs := []rune(s); len(rs) > most {
-		return string(rs[:most]) + "…"
-	}
-	return s
 }

@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
@@ -106,12 +107,12 @@ func (r *reader) expectRules(n *yaml.Node, c *Case) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
 		if seen[k.Value] {
-			r.fault(at(k), "", "duplicate key %q in rules", clip(k.Value))
+			r.fault(at(k), "", "duplicate key %q in rules", wording.Clip(k.Value, maxShown))
 			continue
 		}
 		seen[k.Value] = true
 		e := Expectation{Rule: k.Value}
-		result := oneOf(r, "the result of "+clip(k.Value), &e.Result, verdict.Pass, verdict.Fail, verdict.Warn, verdict.Skip, verdict.Error)
+		result := oneOf(r, "the result of "+wording.Clip(k.Value, maxShown), &e.Result, verdict.Pass, verdict.Fail, verdict.Warn, verdict.Skip, verdict.Error)
 		if v.Kind == yaml.ScalarNode {
 			result(v)
 		} else {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/internal/escape"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
@@ -63,7 +64,7 @@ func Run(ctx context.Context, pol *policy.Policy, custom CustomRules, s *Suite, 
 func (c Case) document(read func(string) ([]byte, error)) (*evidence.Document, policy.Position, error) {
 	data, err := read(c.Evidence)
 	if err != nil {
-		return nil, c.evidence, fmt.Errorf("the evidence %q cannot be read: %w", clip(c.Evidence), err)
+		return nil, c.evidence, fmt.Errorf("the evidence %q cannot be read: %w", wording.Clip(c.Evidence, maxShown), err)
 	}
 	d, err := evidence.ReadDocument(data)
 	if err != nil || c.Patch == nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
@@ -125,10 +126,10 @@ func (p *page) layers(ls []evidence.LayerFacts) {
 	}
 	s := fmt.Sprintf("%d, %s", len(ls), strings.Join(how, ", "))
 	if size > 0 {
-		s += "; " + bytesOf(size)
+		s += "; " + wording.Bytes(size)
 	}
 	if compressed > 0 {
-		s += fmt.Sprintf(" (%s compressed)", bytesOf(compressed))
+		s += fmt.Sprintf(" (%s compressed)", wording.Bytes(compressed))
 	}
 	p.field("layers", s)
 }
@@ -136,7 +137,7 @@ func (p *page) layers(ls []evidence.LayerFacts) {
 func (p *page) files(c evidence.Coverage) {
 	s := fmt.Sprintf("%d", c.Files)
 	if c.Bytes > 0 {
-		s += ", " + bytesOf(c.Bytes)
+		s += ", " + wording.Bytes(c.Bytes)
 	}
 	switch {
 	case !c.SecretScan:
@@ -168,24 +169,15 @@ func (p *page) database(db evidence.DatabaseState, now time.Time) {
 func databaseLine(db evidence.DatabaseState, now time.Time) string {
 	s := "of unknown date"
 	if db.UpdatedAt != nil {
-		s = utc(*db.UpdatedAt)
+		s = wording.Time(*db.UpdatedAt)
 		if !db.UpdatedAt.After(now) {
-			s += ", " + ago(now.Sub(*db.UpdatedAt)) + " old"
+			s += ", " + wording.Age(now.Sub(*db.UpdatedAt)) + " old"
 		}
 	}
 	if db.Origin != "" {
 		s += ", from " + clean(db.Origin)
 	}
 	return s
-}
-
-func ago(d time.Duration) string {
-	switch {
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", d/time.Hour)
-	default:
-		return fmt.Sprintf("%d days", d/(24*time.Hour))
-	}
 }
 
 // accepted lists what was not examined because the policy says that it need not be.
@@ -215,16 +207,4 @@ func (p *page) accepted(s verdict.SubjectVerdict) {
 	if n > shown {
 		p.field("", fmt.Sprintf("… and %d more (see --output json=FILE)", n-shown))
 	}
-}
-
-func bytesOf(n int64) string {
-	const unit = 1024
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	f, i := float64(n)/unit, 0
-	for f >= unit && i < 3 {
-		f, i = f/unit, i+1
-	}
-	return fmt.Sprintf("%.1f %ciB", f, "KMGT"[i])
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/spelling"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
@@ -160,7 +162,7 @@ func onFinding(v verdict.Verdict, o verdict.Outcome, f evidence.Finding) (*RuleO
 			r.State, r.Detail = "tolerated", fmt.Sprintf("one of %d violations, and %d are tolerated", len(o.Violations), o.Max)
 		}
 		if o.From != nil {
-			r.Detail += "; the rule fails from " + date(*o.From)
+			r.Detail += "; the rule fails from " + wording.Date(*o.From)
 		}
 		return r, &o.Violations[i]
 	}
@@ -178,7 +180,7 @@ func onFinding(v verdict.Verdict, o verdict.Outcome, f evidence.Finding) (*RuleO
 	if i := slices.IndexFunc(o.Pending, same); i >= 0 {
 		r.State, r.Detail = "pending", "in its grace period"
 		if d := o.Pending[i].Deadline; d != nil {
-			r.Detail += "; it counts from " + date(*d)
+			r.Detail += "; it counts from " + wording.Date(*d)
 		}
 		return r, &o.Pending[i]
 	}
@@ -230,7 +232,7 @@ func near(v verdict.Verdict, id string) []string {
 	}
 	slices.Sort(all)
 	all = slices.Compact(all)
-	if best := policy.Nearest(id, all); best != "" {
+	if best := spelling.Nearest(id, all); best != "" {
 		list = append(list, best)
 	}
 	for _, a := range all {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
@@ -96,7 +97,7 @@ func (p *page) explainViolations(title string, vs []verdict.Violation) {
 			s += fmt.Sprintf(" (line %d of the Dockerfile)", v.Line)
 		}
 		if v.Deadline != nil {
-			s += ": counts from " + date(*v.Deadline)
+			s += ": counts from " + wording.Date(*v.Deadline)
 		}
 		p.wrap(4, "  - ", s)
 		if v.Finding == nil && v.ID != "" {
@@ -209,7 +210,7 @@ func severityLine(e FindingExplanation) string {
 		s += fmt.Sprintf(", EPSS %.1f%%", *f.EPSS*100)
 	}
 	if f.KnownExploited != nil {
-		s += ", known to be exploited since " + date(*f.KnownExploited)
+		s += ", known to be exploited since " + wording.Date(*f.KnownExploited)
 	}
 	return s
 }
@@ -232,12 +233,12 @@ func (p *page) explainDates(e FindingExplanation) {
 	f := e.Finding
 	switch {
 	case f.Published != nil:
-		p.field("published", date(*f.Published))
+		p.field("published", wording.Date(*f.Published))
 	case f.Package != nil:
 		p.field("published", "not known")
 	}
 	if f.FirstSeen != nil {
-		p.field("first seen", date(*f.FirstSeen))
+		p.field("first seen", wording.Date(*f.FirstSeen))
 	}
 	if len(f.Aliases) > 0 {
 		p.field("aliases", clean(strings.Join(f.Aliases, ", ")))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
 // feeds lists the files that findings were annotated from.
@@ -26,7 +27,7 @@ func feedLine(s evidence.FeedState) string {
 	}
 	text := fmt.Sprintf("%s, %d entries", clean(s.Source), s.Entries)
 	if s.Updated != nil {
-		text += ", of " + utc(*s.Updated)
+		text += ", of " + wording.Time(*s.Updated)
 	}
 	return text
 }

@@ -10,14 +10,13 @@ import (
 	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
 // capPending is how many violations in their grace period are listed for a rule.
 const capPending = 10
-
-func date(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 // pending lists what does not count yet, the next deadline first.
 func (p *page) pending(s verdict.SubjectVerdict) {
@@ -45,7 +44,7 @@ func (p *page) pendingRows(vs []verdict.Violation) {
 	for _, v := range vs {
 		day := "?"
 		if v.Deadline != nil {
-			day = date(*v.Deadline)
+			day = wording.Date(*v.Deadline)
 		}
 		f := v.Finding
 		if f == nil || f.Kind != evidence.KindVulnerability {
@@ -53,7 +52,7 @@ func (p *page) pendingRows(vs []verdict.Violation) {
 			continue
 		}
 		rows = append(rows, []cell{
-			{day, styleNone}, {clip(clean(f.ID), 40), styleNone}, {f.Severity.String(), severityStyle(f.Severity)},
+			{day, styleNone}, {wording.Clip(clean(f.ID), 40), styleNone}, {f.Severity.String(), severityStyle(f.Severity)},
 			{clean(f.PackageName()), styleNone}, {clean(f.PackageVersion()), styleNone}, {clean(fixedIn(*f)), styleNone},
 		})
 	}
@@ -94,7 +93,7 @@ func (p *page) forecast(v verdict.Verdict) {
 	if v.ForecastUntil == nil {
 		return
 	}
-	until := date(*v.ForecastUntil)
+	until := wording.Date(*v.ForecastUntil)
 	p.heading(styleBold, "What will fail by "+until)
 	if len(v.Forecast) == 0 {
 		s := "Nothing more than now, as far as the image, the policy and today's database tell."
@@ -155,7 +154,7 @@ func place(v verdict.Verdict, o verdict.Outcome) string {
 func effect(o verdict.Outcome) string {
 	s := string(o.Action)
 	if o.From != nil && o.Action == policy.ActionWarn {
-		s += ", and fail from " + date(*o.From)
+		s += ", and fail from " + wording.Date(*o.From)
 	}
 	return strings.TrimSpace(clean(s))
 }

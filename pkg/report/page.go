@@ -8,10 +8,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/ocigate/ocigate/pkg/internal/escape"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
-// DefaultWidth is the width of a text report where Options.Width is 0.
-const DefaultWidth = 100
+// defaultWidth is the width of a text report where Options.Width is 0.
+const defaultWidth = 100
 
 // minWidth is the least width that a report is laid out for.
 const minWidth = 40
@@ -45,7 +46,7 @@ type page struct {
 func newPage(w io.Writer, o Options) *page {
 	p := &page{w: escape.NewWriter(w), width: o.Width, color: o.Color}
 	if p.width == 0 {
-		p.width = DefaultWidth
+		p.width = defaultWidth
 	}
 	p.width = max(p.width, minWidth)
 	return p
@@ -110,21 +111,7 @@ func fold(s string, room int) []string {
 // clean makes outside text fit to be shown on one line.
 func clean(s string) string {
 	// Escaping makes text longer, so cut before and after.
-	return clip(escape.Text(clip(s, maxText)), maxText)
-}
-
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	seen := 0
-	for i := range s {
-		if seen == n-1 && utf8.RuneCountInString(s[i:]) > 1 {
-			return s[:i] + "…"
-		}
-		seen++
-	}
-	return s
+	return wording.Clip(escape.Text(wording.Clip(s, maxText)), maxText)
 }
 
 // clipFront keeps the end, which is what tells paths apart.
@@ -201,7 +188,7 @@ func (p *page) table(indent int, cols []column, rows [][]cell) {
 			if cols[i].path {
 				text = clipFront(text, widths[i])
 			} else {
-				text = clip(text, widths[i])
+				text = wording.Clip(text, widths[i])
 			}
 			b.WriteString(p.paint(c.style, text))
 			if i < len(r)-1 {

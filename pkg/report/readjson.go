@@ -12,19 +12,19 @@ import (
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
-// MaxJSON is the greatest size of a JSON report that ReadJSON takes, in bytes.
-const MaxJSON = 256 << 20
+// maxJSON is the greatest size of a JSON report that ReadJSON takes, in bytes.
+const maxJSON = 256 << 20
 
 // ReadJSON reads a verdict back from what JSON wrote. It refuses what is too large,
 // of another version, cut off, or has fields that this version does not know: a
 // half-understood verdict is none.
 func ReadJSON(r io.Reader) (verdict.Verdict, error) {
-	data, err := io.ReadAll(io.LimitReader(r, MaxJSON+1))
+	data, err := io.ReadAll(io.LimitReader(r, maxJSON+1))
 	if err != nil {
 		return verdict.Verdict{}, fmt.Errorf("read verdict: %w", err)
 	}
-	if len(data) > MaxJSON {
-		return verdict.Verdict{}, fmt.Errorf("read verdict: it has more than %d bytes", MaxJSON)
+	if len(data) > maxJSON {
+		return verdict.Verdict{}, fmt.Errorf("read verdict: it has more than %d bytes", maxJSON)
 	}
 	// The version first: with another one, what else is wrong does not matter.
 	var head struct {

@@ -11,8 +11,8 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
@@ -20,7 +20,7 @@ import (
 // Options is how a report is written. The zero value gives plain text, 100
 // characters wide.
 type Options struct {
-	// Width is the number of characters in a line of text; 0 means DefaultWidth.
+	// Width is the number of characters in a line of text; 0 means 100.
 	Width int
 	// Color puts ANSI colours into the text.
 	Color bool
@@ -183,7 +183,7 @@ func (p *page) notices(v verdict.Verdict) {
 		p.wrapStyled(0, cell{}, cell{m, styleCare})
 	}
 	if v.EffectiveTimeGiven {
-		p.wrapStyled(0, cell{}, cell{"Decided as of " + utc(v.EffectiveTime) + ", a time that was given and is not the clock's.", styleCare})
+		p.wrapStyled(0, cell{}, cell{"Decided as of " + wording.Time(v.EffectiveTime) + ", a time that was given and is not the clock's.", styleCare})
 	}
 	if len(v.NotExamined) > 0 {
 		names := make([]string, len(v.NotExamined))
@@ -261,7 +261,7 @@ func (p *page) decidedBy(v verdict.Verdict) {
 		p.field("enforced", enforced(d))
 		p.field("", clean(d.Digest))
 	}
-	p.field("as of", utc(v.EffectiveTime))
+	p.field("as of", wording.Time(v.EffectiveTime))
 }
 
 // enforced names a policy that stands above the image's own, and who set it.
@@ -281,5 +281,3 @@ func policyName(name, source string) string {
 	}
 	return name
 }
-
-func utc(t time.Time) string { return t.UTC().Format(time.RFC3339) }

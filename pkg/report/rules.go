@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
@@ -147,7 +148,7 @@ func (p *page) vulnerabilities(vs []verdict.Violation, limit int) (rest int) {
 	cells := make([][]cell, 0, len(rows))
 	for _, r := range rows {
 		c := []cell{
-			{clip(clean(r.id), 40), styleNone}, {r.severity.String(), severityStyle(r.severity)},
+			{wording.Clip(clean(r.id), 40), styleNone}, {r.severity.String(), severityStyle(r.severity)},
 			{clean(strings.Join(r.packages, ", ")), styleNone}, {clean(r.installed), styleNone}, {clean(r.fixed), styleNone},
 		}
 		if paths {
@@ -228,7 +229,7 @@ func (p *page) secrets(vs []verdict.Violation) {
 			where += ":" + strconv.Itoa(f.StartLine)
 		}
 		rows = append(rows, []cell{
-			{clip(clean(f.ID), 40), styleNone}, {f.Severity.String(), severityStyle(f.Severity)},
+			{wording.Clip(clean(f.ID), 40), styleNone}, {f.Severity.String(), severityStyle(f.Severity)},
 			{where, styleNone}, {clean(f.Title), styleNone},
 		})
 	}

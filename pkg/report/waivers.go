@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
@@ -76,10 +77,8 @@ func daysLeft(w verdict.WaiverState) string {
 		return ""
 	case w.DaysLeft == 0:
 		return " (today)"
-	case w.DaysLeft == 1:
-		return " (1 day)"
 	default:
-		return fmt.Sprintf(" (%d days)", w.DaysLeft)
+		return " (" + wording.Count(w.DaysLeft, "day") + ")"
 	}
 }
 
@@ -108,7 +107,7 @@ func (p *page) vex(v verdict.Verdict) {
 				if w.VEX.Author != "" {
 					source += " by " + clean(w.VEX.Author)
 				}
-				row := []cell{{clip(clean(w.Finding.ID), 40), styleNone}, {clean(w.Finding.PackageName()), styleNone}, {source, styleNone}, {why, styleNone}}
+				row := []cell{{wording.Clip(clean(w.Finding.ID), 40), styleNone}, {clean(w.Finding.PackageName()), styleNone}, {source, styleNone}, {why, styleNone}}
 				if key := fmt.Sprint(row); !seen[key] {
 					seen[key] = true
 					rows = append(rows, row)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -143,26 +144,14 @@ func (s *subject) age(r policy.BaseRule, b evidence.Base, j *judgement) {
 		v.Message = fmt.Sprintf("the base %s has no creation date, so its age is not known", b.Reference)
 		v.Fix = "use a base image whose configuration has a creation date"
 	case b.Created.After(s.time.Add(skew)):
-		v.Message = fmt.Sprintf("the base %s says that it was made on %s, which is yet to come", b.Reference, b.Created.UTC().Format(time.DateOnly))
+		v.Message = fmt.Sprintf("the base %s says that it was made on %s, which is yet to come", b.Reference, wording.Date(*b.Created))
 	case s.time.Sub(*b.Created) > r.MaxAge:
 		v.Message = fmt.Sprintf("the base %s was made on %s, %s ago; at most %s are allowed",
-			b.Reference, b.Created.UTC().Format(time.DateOnly), span(s.time.Sub(*b.Created)), span(r.MaxAge))
+			b.Reference, wording.Date(*b.Created), wording.Age(s.time.Sub(*b.Created)), wording.Age(r.MaxAge))
 	default:
 		return
 	}
 	j.violations = append(j.violations, v)
-}
-
-// span is a duration in days, or hours where it is short.
-func span(d time.Duration) string {
-	n, unit := int(d/time.Hour), "hour"
-	if n >= 72 {
-		n, unit = n/24, "day"
-	}
-	if n != 1 {
-		unit += "s"
-	}
-	return fmt.Sprintf("%d %s", n, unit)
 }
 
 func (s *subject) current(r policy.BaseRule, b evidence.Base, j *judgement) {

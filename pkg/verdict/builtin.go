@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -133,7 +134,7 @@ func (s *subject) integrity() check {
 			})
 		}
 	}
-	c.summary = count(how[evidence.LayerVerified], "layer") + " verified"
+	c.summary = wording.Count(how[evidence.LayerVerified], "layer") + " verified"
 	for _, k := range [...]evidence.Verification{evidence.LayerOnDaemonsWord} {
 		if how[k] > 0 {
 			c.summary += fmt.Sprintf(", %d %s", how[k], k)
@@ -164,15 +165,4 @@ func (s *subject) scan() check {
 		}
 	}
 	return c
-}
-
-// count is "1 layer", "2 layers".
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	if l := len(noun); l > 1 && noun[l-1] == 'y' {
-		return fmt.Sprintf("%d %sies", n, noun[:l-1])
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

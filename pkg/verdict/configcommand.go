@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -193,16 +194,13 @@ func (s *subject) onBuild(c *evidence.Config) part {
 	return p
 }
 
-// shortText keeps messages readable; shortList is "a, b, c and 4 more".
+// shortText keeps messages readable.
 func shortText(t string) string {
-	t = strings.Join(strings.Fields(t), " ")
 	const longest = 120
-	if r := []rune(t); len(r) > longest {
-		return string(r[:longest]) + "…"
-	}
-	return t
+	return wording.Clip(strings.Join(strings.Fields(t), " "), longest)
 }
 
+// shortList is "a, b, c, d, e and 4 more".
 func shortList(list []string) string {
 	const shown = 5
 	if len(list) > shown {

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -104,7 +105,7 @@ func (s *subject) historyLayer(c *evidence.Config, step int) evidence.Layer {
 
 // history looks for steps of the build that are forbidden.
 func (s *subject) history(r policy.HistoryRule, c *evidence.Config) part {
-	p := part{examined: len(c.History), met: count(len(c.History), "step") + " of the history in order"}
+	p := part{examined: len(c.History), met: wording.Count(len(c.History), "step") + " of the history in order"}
 	bad, err := searches(r.Forbidden)
 	accept, err2 := searches(r.Accept)
 	switch {
@@ -117,7 +118,7 @@ func (s *subject) history(r policy.HistoryRule, c *evidence.Config) part {
 	case len(c.History) == 0:
 		p.undecided = "the image has no history, so that the steps of its build are not known"
 	case len(c.History) < len(s.evidence.Layers):
-		p.undecided = fmt.Sprintf("the history has %s for %s, so that steps are missing", count(len(c.History), "step"), count(len(s.evidence.Layers), "layer"))
+		p.undecided = fmt.Sprintf("the history has %s for %s, so that steps are missing", wording.Count(len(c.History), "step"), wording.Count(len(s.evidence.Layers), "layer"))
 	}
 	for i, h := range c.History {
 		texts := []string{h.CreatedBy, instruction(h.CreatedBy)}

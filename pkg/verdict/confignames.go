@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -49,7 +50,7 @@ func single(in map[string]string) map[string][]string {
 }
 
 func (s *subject) names(r policy.NameRule, n named) part {
-	p := part{examined: len(n.values), met: fmt.Sprintf("%s in order", count(len(n.values), n.noun))}
+	p := part{examined: len(n.values), met: fmt.Sprintf("%s in order", wording.Count(len(n.values), n.noun))}
 	if len(r.Required)+len(r.Values)+len(r.Forbidden) == 0 {
 		p.undecided = noDemand
 		return p
@@ -160,13 +161,13 @@ func (s *subject) created(r policy.CreatedRule) part {
 	case t == nil:
 		violated("the image has no creation date")
 	case fixed:
-		violated("the image was created on %s, which is no real date", t.UTC().Format(time.DateOnly))
+		violated("the image was created on %s, which is no real date", wording.Date(*t))
 	case t.After(s.time.Add(clockSkew)):
-		violated("the image was created on %s, in the future of the effective time", t.UTC().Format(time.RFC3339))
+		violated("the image was created on %s, in the future of the effective time", wording.Time(*t))
 	case r.MaxAge > 0 && s.time.Sub(*t) > r.MaxAge:
-		violated("the image was created on %s, %s ago; at most %s is allowed", t.UTC().Format(time.DateOnly), age(s.time.Sub(*t)), age(r.MaxAge))
+		violated("the image was created on %s, %s ago; at most %s is allowed", wording.Date(*t), wording.Age(s.time.Sub(*t)), wording.Age(r.MaxAge))
 	default:
-		p.met = "created on " + t.UTC().Format(time.DateOnly)
+		p.met = "created on " + wording.Date(*t)
 	}
 	return p
 }

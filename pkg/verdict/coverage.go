@@ -4,11 +4,12 @@ package verdict
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
-	"github.com/bmatcuk/doublestar/v4"
-
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
+	"github.com/ocigate/ocigate/pkg/policy"
 )
 
 // coverageOS lets a static binary on scratch pass without an operating system:
@@ -50,7 +51,7 @@ func (s *subject) coveragePackages() check {
 		listed += max(0, n)
 	}
 	c.examined = max(listed, len(ev.Packages))
-	c.summary = count(c.examined, "package")
+	c.summary = wording.Count(c.examined, "package")
 	demands, by := s.demands()
 	if demands.PackagesOptional {
 		c.summary += optional(by)
@@ -106,9 +107,9 @@ func hasOSPackages(family string) bool { return family != "" && family != "activ
 // one which is missing from either is not lost.
 func (s *subject) coverageFiles() check {
 	c := check{rule: RuleCoverageFiles, title: "Every package file could be read", examined: s.evidence.Coverage.Files}
-	c.summary = count(s.evidence.Coverage.Files, "file") + " seen, none unreadable"
+	c.summary = wording.Count(s.evidence.Coverage.Files, "file") + " seen, none unreadable"
 	if n := len(s.policy.Coverage.UnreadableAccept); n > 0 {
-		c.summary += fmt.Sprintf("; %s of unreadable files accepted by policy", count(n, "glob"))
+		c.summary += fmt.Sprintf("; %s of unreadable files accepted by policy", wording.Count(n, "glob"))
 	}
 	ps := s.problems(evidence.AreaFile)
 	type key struct{ path, analyzer string }
@@ -133,20 +134,11 @@ func (s *subject) coverageFiles() check {
 }
 
 func acceptedFile(globs []string, path string) bool {
-	if path == "" {
-		return false
-	}
-	for _, g := range globs {
-		if matchPath(g, path) {
-			return true
-		}
-	}
-	return false
+	return path != "" && slices.ContainsFunc(globs, func(g string) bool { return matchPath(g, path) })
 }
 
 // matchPath matches a path of the image, with or without its leading slash. A
 // pattern that is not one matches nothing.
 func matchPath(glob, path string) bool {
-	ok, err := doublestar.Match(strings.TrimPrefix(glob, "/"), strings.TrimPrefix(path, "/"))
-	return err == nil && ok
+	return policy.MatchGlob(strings.TrimPrefix(glob, "/"), strings.TrimPrefix(path, "/"))
 }

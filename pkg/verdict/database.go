@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -31,17 +32,17 @@ func (s *subject) database() check {
 	case db.UpdatedAt == nil || db.UpdatedAt.IsZero():
 		problem("the vulnerability database does not say when it was made", "fetch the database again")
 	default:
-		date := db.UpdatedAt.UTC().Format(time.RFC3339)
+		date := wording.Time(*db.UpdatedAt)
 		// Comparing times instead of subtracting them: a difference saturates at 292 years.
 		switch {
 		case db.UpdatedAt.After(s.time.Add(clockSkew)):
-			problem(fmt.Sprintf("the vulnerability database is of %s, which is after the effective time %s", date, s.time.Format(time.RFC3339)),
+			problem(fmt.Sprintf("the vulnerability database is of %s, which is after the effective time %s", date, wording.Time(s.time)),
 				"check the clock and the effective time")
 		case db.UpdatedAt.Add(maxAge).Before(s.time):
-			problem(fmt.Sprintf("the vulnerability database is of %s: %s old, where the policy allows %s", date, age(s.time.Sub(*db.UpdatedAt)), age(maxAge)),
+			problem(fmt.Sprintf("the vulnerability database is of %s: %s old, where the policy allows %s", date, wording.Age(s.time.Sub(*db.UpdatedAt)), wording.Age(maxAge)),
 				"fetch a newer database, or check that its mirror is updated")
 		}
-		c.summary = fmt.Sprintf("of %s, %s old; at most %s allowed", date, age(max(0, s.time.Sub(*db.UpdatedAt))), age(maxAge))
+		c.summary = fmt.Sprintf("of %s, %s old; at most %s allowed", date, wording.Age(max(0, s.time.Sub(*db.UpdatedAt))), wording.Age(maxAge))
 	}
 	c.problems = append(c.problems, s.javaDatabase(&c)...)
 	return c
@@ -62,33 +63,18 @@ func (s *subject) javaDatabase(c *check) []evidence.Problem {
 		}
 		return problem("the Java database does not say when it was made, and the policy limits its age", "fetch the database again")
 	}
-	date := java.UpdatedAt.UTC().Format(time.RFC3339)
-	c.summary += fmt.Sprintf("; Java database of %s, %s old", date, age(max(0, s.time.Sub(*java.UpdatedAt))))
+	date := wording.Time(*java.UpdatedAt)
+	c.summary += fmt.Sprintf("; Java database of %s, %s old", date, wording.Age(max(0, s.time.Sub(*java.UpdatedAt))))
 	switch {
 	case maxAge <= 0:
 		return nil
 	case java.UpdatedAt.After(s.time.Add(clockSkew)):
-		return problem(fmt.Sprintf("the Java database is of %s, which is after the effective time %s", date, s.time.Format(time.RFC3339)),
+		return problem(fmt.Sprintf("the Java database is of %s, which is after the effective time %s", date, wording.Time(s.time)),
 			"check the clock and the effective time")
 	case java.UpdatedAt.Add(maxAge).Before(s.time):
-		return problem(fmt.Sprintf("the Java database is of %s: %s old, where the policy allows %s", date, age(s.time.Sub(*java.UpdatedAt)), age(maxAge)),
+		return problem(fmt.Sprintf("the Java database is of %s: %s old, where the policy allows %s", date, wording.Age(s.time.Sub(*java.UpdatedAt)), wording.Age(maxAge)),
 			"fetch a newer database, or check that its mirror is updated")
 	}
-	c.summary += fmt.Sprintf("; at most %s allowed", age(maxAge))
+	c.summary += fmt.Sprintf("; at most %s allowed", wording.Age(maxAge))
 	return nil
-}
-
-// age writes a duration in the largest unit that keeps it readable: "45m", "13h", "3d4h", "9d".
-func age(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	case d < day:
-		return fmt.Sprintf("%dh", d/time.Hour)
-	case d < 7*day && d%day >= time.Hour:
-		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
-	default:
-		return fmt.Sprintf("%dd", d/day)
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -32,7 +33,7 @@ func (s *subject) missingPackages(d policy.Coverage, found int) []evidence.Probl
 		ps = append(ps, evidence.Problem{Area: evidence.AreaPackages, What: what, Message: message, Hint: hint})
 	}
 	if found < d.MinPackages {
-		problem("", fmt.Sprintf("%s found, where the policy demands %d at least", count(found, "package"), d.MinPackages),
+		problem("", fmt.Sprintf("%s found, where the policy demands %d at least", wording.Count(found, "package"), d.MinPackages),
 			"is a part of the image not looked at? else lower coverage.min-packages")
 	}
 	for _, t := range d.PackageTypes {
@@ -59,7 +60,7 @@ func (s *subject) hasPackages(t string) bool {
 // demand the search by themselves.
 func (s *subject) coverageSecrets() check {
 	cov := s.evidence.Coverage
-	c := check{rule: RuleCoverageSecrets, title: "Files were searched for secrets", examined: cov.Files, summary: count(cov.Files, "file") + " searched"}
+	c := check{rule: RuleCoverageSecrets, title: "Files were searched for secrets", examined: cov.Files, summary: wording.Count(cov.Files, "file") + " searched"}
 	d, by := s.demands()
 	problem := func(message, hint string) {
 		c.problems = append(c.problems, evidence.Problem{Area: evidence.AreaScan, What: "secrets", Message: message, Hint: hint})

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -34,13 +35,13 @@ func (s *subject) endOfLife(r policy.VulnerabilityRule) judgement {
 		j.gaps.rules = append(j.gaps.rules, s.open(RuleDatabase).rules...)
 		j.examined, j.skip = 0, "the image has no operating system"
 	case date != nil && !s.time.Before(*date):
-		violated(fmt.Sprintf("%s reached its end of life on %s%s", name, dateOf(*date), according(os)))
+		violated(fmt.Sprintf("%s reached its end of life on %s%s", name, wording.Date(*date), according(os)))
 	case date != nil && r.Within > 0 && !s.time.Add(r.Within).Before(*date):
-		violated(fmt.Sprintf("%s reaches its end of life on %s%s, in less than %s", name, dateOf(*date), according(os), age(r.Within)))
+		violated(fmt.Sprintf("%s reaches its end of life on %s%s, in less than %s", name, wording.Date(*date), according(os), wording.Age(r.Within)))
 	case os.EndOfLife:
 		violated(name + " reached its end of life" + according(os))
 	case date != nil:
-		j.met = fmt.Sprintf("%s is maintained until %s%s", name, dateOf(*date), according(os))
+		j.met = fmt.Sprintf("%s is maintained until %s%s", name, wording.Date(*date), according(os))
 	case rolling(os.Family):
 		j.met = name + " is a rolling release, which has no end of life"
 	case os.Maintained:

@@ -4,9 +4,9 @@ package verdict
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -54,12 +54,12 @@ func (s *subject) feedProblem(name string, feed *policy.Feed, state *evidence.Fe
 	case state.Updated == nil || state.Updated.IsZero():
 		return problem("it does not say of when it is, and the policy limits its age", newer)
 	}
-	date := state.Updated.UTC().Format(time.RFC3339)
+	date := wording.Time(*state.Updated)
 	switch {
 	case state.Updated.After(s.time.Add(clockSkew)):
-		return problem(fmt.Sprintf("it is of %s, which is after the effective time %s", date, s.time.Format(time.RFC3339)), "check the clock and the effective time")
+		return problem(fmt.Sprintf("it is of %s, which is after the effective time %s", date, wording.Time(s.time)), "check the clock and the effective time")
 	case state.Updated.Add(feed.MaxAge).Before(s.time):
-		return problem(fmt.Sprintf("it is of %s: %s old, where the policy allows %s", date, age(s.time.Sub(*state.Updated)), age(feed.MaxAge)), newer)
+		return problem(fmt.Sprintf("it is of %s: %s old, where the policy allows %s", date, wording.Age(s.time.Sub(*state.Updated)), wording.Age(feed.MaxAge)), newer)
 	}
 	return nil
 }

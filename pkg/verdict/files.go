@@ -12,6 +12,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -193,7 +194,7 @@ func (f *fileJudge) hidden(file evidence.File) {
 	}
 	large := f.rule.MaxHiddenSize != nil && file.Size > *f.rule.MaxHiddenSize
 	if large && file.Kind == evidence.FileRegular {
-		f.add(file, "hidden-size", fmt.Sprintf("takes %s, more than %s", policy.Bytes(file.Size), policy.Bytes(*f.rule.MaxHiddenSize))+where, fix)
+		f.add(file, "hidden-size", fmt.Sprintf("takes %s, more than %s", wording.Bytes(file.Size), wording.Bytes(*f.rule.MaxHiddenSize))+where, fix)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -119,14 +120,14 @@ func compareSubjects(before, after SubjectVerdict, v Verdict) []Change {
 			continue
 		}
 		c := Change{
-			Date: v.EffectiveTime.Format(time.DateOnly), Platform: after.Evidence.Subject.Platform,
+			Date: wording.Date(v.EffectiveTime), Platform: after.Evidence.Subject.Platform,
 			Rule: o.Rule, Title: o.Title, From: old.Result, To: o.Result,
 			Red:     o.Result == Fail || o.Result == Error && o.Action != policy.ActionWarn,
 			Summary: o.Summary, Causes: causes,
 		}
 		switch {
 		case old.From != nil && o.From == nil:
-			c.Reason = "the rule fails from " + old.From.UTC().Format(time.DateOnly)
+			c.Reason = "the rule fails from " + wording.Date(*old.From)
 		case len(causes) == 0:
 			c.Reason = o.Summary
 		}

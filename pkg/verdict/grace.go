@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -26,16 +27,16 @@ func (s *subject) grace(g *policy.Grace, f *evidence.Finding, v *Violation) bool
 	}
 	from := midnight(*date)
 	if from.After(midnight(s.time)) {
-		v.Message += fmt.Sprintf(", %s on %s, which is yet to come, and so without grace", what, dateOf(from))
+		v.Message += fmt.Sprintf(", %s on %s, which is yet to come, and so without grace", what, wording.Date(from))
 		return false
 	}
 	deadline := from.AddDate(0, 0, g.Days+1)
 	if s.time.Before(deadline) {
 		v.Deadline = &deadline
-		v.Message += fmt.Sprintf(", %s on %s, in grace until %s", what, dateOf(from), dateOf(lastDay(deadline)))
+		v.Message += fmt.Sprintf(", %s on %s, in grace until %s", what, wording.Date(from), wording.Date(lastDay(deadline)))
 		return true
 	}
-	v.Message += fmt.Sprintf(", %s on %s, its grace ended on %s", what, dateOf(from), dateOf(lastDay(deadline)))
+	v.Message += fmt.Sprintf(", %s on %s, its grace ended on %s", what, wording.Date(from), wording.Date(lastDay(deadline)))
 	return false
 }
 
@@ -58,9 +59,9 @@ func inGrace(pending []Violation) string {
 	case n == 0:
 		return ""
 	case first.Equal(last):
-		return fmt.Sprintf("; %d in grace until %s", n, dateOf(lastDay(first)))
+		return fmt.Sprintf("; %d in grace until %s", n, wording.Date(lastDay(first)))
 	default:
-		return fmt.Sprintf("; %d in grace, the first until %s", n, dateOf(lastDay(first)))
+		return fmt.Sprintf("; %d in grace, the first until %s", n, wording.Date(lastDay(first)))
 	}
 }
 
@@ -72,5 +73,3 @@ func midnight(t time.Time) time.Time {
 
 // lastDay is the last day before a deadline.
 func lastDay(deadline time.Time) time.Time { return deadline.AddDate(0, 0, -1) }
-
-func dateOf(t time.Time) string { return t.UTC().Format(time.DateOnly) }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -65,9 +66,9 @@ func (l *layerJudge) count(limit int) {
 		l.unknown("the number of layers is not known", "")
 		return
 	}
-	l.met = append(l.met, count(n, "layer"))
+	l.met = append(l.met, wording.Count(n, "layer"))
 	if n > limit {
-		l.violation("max-count", fmt.Sprintf("%s, at most %d allowed", count(n, "layer"), limit), "join RUN instructions, and copy with few COPY instructions")
+		l.violation("max-count", fmt.Sprintf("%s, at most %d allowed", wording.Count(n, "layer"), limit), "join RUN instructions, and copy with few COPY instructions")
 	}
 }
 
@@ -106,9 +107,9 @@ func (l *layerJudge) size(limit int64) {
 		l.unknown("the uncompressed size of a layer is not known", "")
 		return
 	}
-	l.met = append(l.met, policy.Bytes(n)+" uncompressed")
+	l.met = append(l.met, wording.Bytes(n)+" uncompressed")
 	if n > limit {
-		l.violation("max-size", fmt.Sprintf("the layers take %s uncompressed, %s more than %s", policy.Bytes(n), policy.Bytes(n-limit), policy.Bytes(limit)), sizeFix)
+		l.violation("max-size", fmt.Sprintf("the layers take %s uncompressed, %s more than %s", wording.Bytes(n), wording.Bytes(n-limit), wording.Bytes(limit)), sizeFix)
 	}
 }
 
@@ -118,9 +119,9 @@ func (l *layerJudge) compressed(limit int64) {
 		l.unknown("the stored size of a layer is not known", "judge the image in a registry or an OCI layout, or use max-size")
 		return
 	}
-	l.met = append(l.met, policy.Bytes(n)+" as stored")
+	l.met = append(l.met, wording.Bytes(n)+" as stored")
 	if n > limit {
-		l.violation("max-compressed-size", fmt.Sprintf("the layers take %s as they are stored, %s more than %s", policy.Bytes(n), policy.Bytes(n-limit), policy.Bytes(limit)), sizeFix)
+		l.violation("max-compressed-size", fmt.Sprintf("the layers take %s as they are stored, %s more than %s", wording.Bytes(n), wording.Bytes(n-limit), wording.Bytes(limit)), sizeFix)
 	}
 }
 
@@ -134,7 +135,7 @@ func (l *layerJudge) each(limit int64) {
 		largest = max(largest, layer.Size)
 		if layer.Size > limit {
 			l.j.violations = append(l.j.violations, Violation{
-				Message: fmt.Sprintf("layer %d of %d takes %s uncompressed, more than %s", i+1, len(l.evidence.Layers), policy.Bytes(layer.Size), policy.Bytes(limit)),
+				Message: fmt.Sprintf("layer %d of %d takes %s uncompressed, more than %s", i+1, len(l.evidence.Layers), wording.Bytes(layer.Size), wording.Bytes(limit)),
 				ID:      "max-layer-size", Layer: evidence.Layer{Digest: layer.Digest, DiffID: layer.DiffID},
 				Fix: "copy less, or clean up in the instruction that makes the layer",
 			})
@@ -143,7 +144,7 @@ func (l *layerJudge) each(limit int64) {
 	if len(l.evidence.Layers) == 0 && !l.scratch() {
 		l.unknown("the layers are not known", "")
 	}
-	l.met = append(l.met, "the largest layer "+policy.Bytes(largest))
+	l.met = append(l.met, "the largest layer "+wording.Bytes(largest))
 }
 
 func (l *layerJudge) wasted(limit policy.Share) {
@@ -152,9 +153,9 @@ func (l *layerJudge) wasted(limit policy.Share) {
 		l.unknown("what the layers waste is not known", "")
 		return
 	}
-	said := fmt.Sprintf("%s wasted", policy.Bytes(w.Bytes))
+	said := fmt.Sprintf("%s wasted", wording.Bytes(w.Bytes))
 	if w.TotalBytes > 0 {
-		said += fmt.Sprintf(" (%s of %s)", percentage(w.Bytes, w.TotalBytes), policy.Bytes(w.TotalBytes))
+		said += fmt.Sprintf(" (%s of %s)", percentage(w.Bytes, w.TotalBytes), wording.Bytes(w.TotalBytes))
 	}
 	l.met = append(l.met, said)
 	if within(w.Bytes, w.TotalBytes, limit) {
@@ -163,7 +164,7 @@ func (l *layerJudge) wasted(limit policy.Share) {
 	message := fmt.Sprintf("%s, at most %s allowed", said, limit)
 	if len(w.Files) > 0 {
 		f := w.Files[0]
-		message += fmt.Sprintf("; most by /%s: %s in %s", strings.TrimPrefix(f.Path, "/"), policy.Bytes(f.Bytes), count(f.Count, "layer"))
+		message += fmt.Sprintf("; most by /%s: %s in %s", strings.TrimPrefix(f.Path, "/"), wording.Bytes(f.Bytes), wording.Count(f.Count, "layer"))
 	}
 	l.violation("max-wasted", message, wasteFix)
 }
@@ -193,13 +194,13 @@ func (l *layerJudge) growth(limit policy.Share) {
 		l.unknown("the sizes of the image and of its baseline are not known in the same measure", "")
 		return
 	}
-	than := fmt.Sprintf("%s of %s %s", policy.Bytes(before), cmp.Or(b.Reference, b.Digest), measure)
+	than := fmt.Sprintf("%s of %s %s", wording.Bytes(before), cmp.Or(b.Reference, b.Digest), measure)
 	grown := now - before
 	if grown <= 0 {
-		l.met = append(l.met, fmt.Sprintf("%s, not more than the %s", policy.Bytes(now), than))
+		l.met = append(l.met, fmt.Sprintf("%s, not more than the %s", wording.Bytes(now), than))
 		return
 	}
-	said := fmt.Sprintf("%s, %s (%s) more than the %s", policy.Bytes(now), policy.Bytes(grown), percentage(grown, before), than)
+	said := fmt.Sprintf("%s, %s (%s) more than the %s", wording.Bytes(now), wording.Bytes(grown), percentage(grown, before), than)
 	l.met = append(l.met, said)
 	if !within(grown, before, limit) {
 		l.violation("max-growth", fmt.Sprintf("%s; at most %s allowed", said, limit), "find what came in since "+cmp.Or(b.Reference, "the baseline")+", and leave it out")

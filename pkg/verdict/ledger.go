@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -63,7 +64,7 @@ func (l *ledger) open(pol *policy.Policy) *book {
 		if !ok {
 			e = &entry{Waiver: w, drift: map[string]bool{}}
 			if w.TooFarAt(l.time, pol.WaiverLimits) {
-				e.refused = fmt.Sprintf("it ends more than %d days after %s", int(pol.WaiverLimits.MaxHorizon/day), l.time.Format(time.DateOnly))
+				e.refused = fmt.Sprintf("it ends more than %d days after %s", int(pol.WaiverLimits.MaxHorizon/day), wording.Date(l.time))
 			}
 			l.byPlace[at] = e
 			l.entries = append(l.entries, e)
@@ -187,7 +188,7 @@ func driftOf(w policy.Waiver, v Violation, strict bool) []string {
 	if since := f.KnownExploited; since != nil {
 		// What was not asked then was not known only if it is younger.
 		if r.KnownExploited == nil && since.After(r.Date) || r.KnownExploited != nil && !*r.KnownExploited {
-			drift = append(drift, "it is known to be exploited since "+since.UTC().Format(time.DateOnly))
+			drift = append(drift, "it is known to be exploited since "+wording.Date(*since))
 		}
 	}
 	return drift
@@ -199,7 +200,7 @@ func (l *ledger) states() []WaiverState {
 	for _, e := range l.entries {
 		s := WaiverState{
 			ID: e.ID, Rule: e.Rule, Finding: e.Finding, Package: e.Package, Path: e.Path, Images: e.Images, Origin: e.Origin,
-			Until: e.Until.UTC().Format(time.DateOnly), Reason: e.Reason, Owner: e.Owner, Reference: e.Reference,
+			Until: wording.Date(e.Until), Reason: e.Reason, Owner: e.Owner, Reference: e.Reference,
 			Source: e.Source, Position: e.Position,
 			DaysLeft: int(e.Until.UTC().Sub(today) / day), Matches: e.matches, Refused: e.refused,
 			Drift: slices.Sorted(maps.Keys(e.drift)),

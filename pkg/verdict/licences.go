@@ -9,6 +9,7 @@ import (
 
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/internal/spdx"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -43,7 +44,7 @@ func (s *subject) licences(r policy.LicenceRule) judgement {
 		}
 	}
 	j.undecided = s.unplaced(r.Origin, unplaced, "packages")
-	j.met = fmt.Sprintf("%s under licences that are accepted", count(j.examined-accepted, "package"))
+	j.met = fmt.Sprintf("%s under licences that are accepted", wording.Count(j.examined-accepted, "package"))
 	if j.examined == 0 {
 		j.met = "no package is concerned"
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -48,7 +49,7 @@ func (s *subject) packages(r policy.PackageRule) judgement {
 			})
 		}
 	}
-	j.met = fmt.Sprintf("%s looked at", count(j.examined, "package"))
+	j.met = fmt.Sprintf("%s looked at", wording.Count(j.examined, "package"))
 	return j
 }
 
@@ -77,7 +78,7 @@ func (s *subject) distinctPackages() []evidence.Package {
 // packageFits says whether a pattern of a PackageRule matches.
 func packageFits(pattern string, p evidence.Package) bool {
 	name, version := policy.SplitPackagePattern(pattern)
-	return matchesPackage([]string{name}, &p) && (version == "" || matchGlob(version, p.Version))
+	return matchesPackage([]string{name}, &p) && (version == "" || policy.MatchGlob(version, p.Version))
 }
 
 // describePackage is "curl 8.5.0 (alpine)" or "lodash 4.17.10 (app/package.json)".

@@ -5,9 +5,9 @@ package verdict
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -96,7 +96,7 @@ func (s *subject) settle(o Outcome, j judgement, level int) Outcome {
 		}
 		o.Summary = tally(o.Violations, j) + waived
 		if o.From != nil {
-			o.Summary += "; fails from " + o.From.UTC().Format(time.DateOnly)
+			o.Summary += "; fails from " + wording.Date(*o.From)
 		}
 	case j.undecided != "":
 		o.Result, o.Summary = Error, "not decided: "+j.undecided
@@ -159,11 +159,11 @@ func tally(vs []Violation, j judgement) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, sev))
 		}
 	}
-	s := count(len(vs), j.noun)
+	s := wording.Count(len(vs), j.noun)
 	switch {
 	case len(parts) == 0:
 	case len(parts) == 1 && rated == len(vs): // "3 high vulnerabilities"
-		s = count(len(vs), strings.TrimLeft(parts[0], "0123456789 ")+" "+j.noun)
+		s = wording.Count(len(vs), strings.TrimLeft(parts[0], "0123456789 ")+" "+j.noun)
 	default:
 		s += " (" + strings.Join(parts, ", ") + ")"
 	}

@@ -8,9 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bmatcuk/doublestar/v4"
-
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -156,15 +155,10 @@ func ofType(types []string, p *evidence.Package) bool {
 func matchesPackage(globs []string, p *evidence.Package) bool {
 	return slices.ContainsFunc(globs, func(glob string) bool {
 		if strings.HasPrefix(glob, "pkg:") {
-			return p.PURL != "" && matchGlob(glob, unversioned(p.PURL))
+			return p.PURL != "" && policy.MatchGlob(glob, unversioned(p.PURL))
 		}
-		return matchGlob(glob, p.Name)
+		return policy.MatchGlob(glob, p.Name)
 	})
-}
-
-func matchGlob(glob, s string) bool {
-	ok, err := doublestar.Match(glob, s)
-	return err == nil && ok
 }
 
 // reasons says why the rule is about a finding, where that is not to be seen.
@@ -174,7 +168,7 @@ func reasons(r *policy.VulnerabilityRule, f *evidence.Finding) string {
 	}
 	var b strings.Builder
 	if r.KnownExploited && f.KnownExploited != nil {
-		b.WriteString(", known to be exploited since " + dateOf(*f.KnownExploited))
+		b.WriteString(", known to be exploited since " + wording.Date(*f.KnownExploited))
 	}
 	score := func(name string, want *policy.Score, n float64) {
 		switch {
@@ -193,7 +187,7 @@ func reasons(r *policy.VulnerabilityRule, f *evidence.Finding) string {
 // countOf is "1 vulnerability", "the 2 vulnerabilities".
 func countOf(n int, noun string) string {
 	if n == 1 {
-		return count(n, noun)
+		return wording.Count(n, noun)
 	}
-	return "the " + count(n, noun)
+	return "the " + wording.Count(n, noun)
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/package-url/packageurl-go"
+
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
 // openVEX is what is needed of an OpenVEX document, of v0.2.0 and of the versions
@@ -74,7 +76,7 @@ func readOpenVEX(data []byte) (*Document, error) {
 		switch s.Status {
 		case NotAffected, Affected, Fixed, UnderInvestigation:
 		default:
-			return nil, fmt.Errorf("statement %d has the status %q", i+1, clip(s.Status))
+			return nil, fmt.Errorf("statement %d has the status %q", i+1, wording.Clip(s.Status, maxText))
 		}
 		out := Statement{
 			IDs:    append([]string{s.Vulnerability.Name, s.Vulnerability.ID}, s.Vulnerability.Aliases...),

@@ -15,11 +15,11 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/package-url/packageurl-go"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
 // The formats.
@@ -132,7 +132,7 @@ func (d *Document) index() {
 	d.byID = map[string][]int{}
 	for i := range d.Statements {
 		s := &d.Statements[i]
-		s.Justification = clip(s.Justification)
+		s.Justification = wording.Clip(s.Justification, maxText)
 		if s.Time.IsZero() {
 			s.Time = d.Updated
 		}
@@ -143,7 +143,7 @@ func (d *Document) index() {
 		}
 	}
 	for i := range d.Authors {
-		d.Authors[i] = clip(d.Authors[i])
+		d.Authors[i] = wording.Clip(d.Authors[i], maxText)
 	}
 }
 
@@ -201,17 +201,6 @@ func justify(word, sentence string) string {
 		return word + ": " + sentence
 	}
 	return cmp.Or(word, sentence)
-}
-
-func clip(s string) string {
-	if len(s) <= maxText {
-		return s
-	}
-	s = s[:maxText]
-	for !utf8.ValidString(s) && s != "" {
-		s = s[:len(s)-1]
-	}
-	return s + "…"
 }
 
 // purls parses what is a package URL among the strings.

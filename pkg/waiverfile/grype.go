@@ -32,66 +32,72 @@ func (in *importer) grype(root *yaml.Node) {
 
 // grypeRule imports a rule unless something narrows it that a waiver cannot say.
 func (in *importer) grypeRule(n *yaml.Node) {
-	place := line(n.Line)
-	w := policy.Waiver{}
-	narrowed, version := "", ""
-	pkg := map[string]string{}
-	for _, f := range fields(n) {
-		if f.key == "package" {
-			for _, p := range fields(f.value) {
-				s, ok := text(p.value)
-				if !ok {
-					narrowed = cmp.Or(narrowed, "package."+p.key)
-				}
-				pkg[p.key] = s
-			}
-			if f.value.Kind != yaml.MappingNode {
-				narrowed = cmp.Or(narrowed, f.key)
-			}
-			continue
-		}
-		s, ok := text(f.value)
-		switch {
-		case ok && s == "", f.key == "include-aliases":
-		case ok && f.key == "vulnerability":
-			w.Finding = s
-		case ok && f.key == "reason":
-			w.Reason = s
-		default:
-			narrowed = cmp.Or(narrowed, f.key)
-		}
-	}
-	for key, s := range pkg {
-		switch key {
-		case "name", "type", "language":
-		case "location":
-			w.Path = s
-		case "version":
-			version = s
-		default:
-			if s != "" {
-				narrowed = cmp.Or(narrowed, "package."+key)
-			}
-		}
-	}
-	name, ok := grypePackage(pkg)
-	switch {
+	place, r := line(n.Line), readGrypeRule(n)
+	name, ok := grypePackage(r.pkg)
+	switch w := r.waiver; {
 	case n.Kind != yaml.MappingNode:
 		in.lose(place, "", "the rule is no mapping")
 	case w.Finding == "":
 		in.lose(place, "", "it names no vulnerability; a waiver accepts what somebody has looked at")
-	case narrowed != "":
-		in.lose(place, w.Finding, "a waiver cannot be narrowed by %s, and without it would accept more", narrowed)
+	case r.narrowed != "":
+		in.lose(place, w.Finding, "a waiver cannot be narrowed by %s, and without it would accept more", r.narrowed)
 	case !ok:
 		in.lose(place, w.Finding, "a waiver needs the package by its name alone, without pattern, or with one of the types npm, gem, python, rust-crate, go-module")
 	case name == "":
 		in.add(place, w)
 	default:
-		if version != "" {
-			in.keep(place, w.Finding, "it holds for every version of %s until its end, not only for %s", pkg["name"], version)
+		if version := r.pkg["version"]; version != "" {
+			in.keep(place, w.Finding, "it holds for every version of %s until its end, not only for %s", r.pkg["name"], version)
 		}
 		w.Package = name
-		in.add(place, w, pkg["name"])
+		in.add(place, w, r.pkg["name"])
+	}
+}
+
+// grypeRule is a rule as far as a waiver can say it.
+type grypeRule struct {
+	waiver policy.Waiver
+	pkg    map[string]string
+	// narrowed is the first key that makes the rule narrower than any waiver.
+	narrowed string
+}
+
+func readGrypeRule(n *yaml.Node) grypeRule {
+	r := grypeRule{pkg: map[string]string{}}
+	for _, f := range fields(n) {
+		s, ok := text(f.value)
+		switch {
+		case f.key == "package":
+			r.readPackage(f.value)
+		case ok && s == "", f.key == "include-aliases":
+		case ok && f.key == "vulnerability":
+			r.waiver.Finding = s
+		case ok && f.key == "reason":
+			r.waiver.Reason = s
+		default:
+			r.narrowed = cmp.Or(r.narrowed, f.key)
+		}
+	}
+	return r
+}
+
+func (r *grypeRule) readPackage(n *yaml.Node) {
+	if n.Kind != yaml.MappingNode {
+		r.narrowed = cmp.Or(r.narrowed, "package")
+	}
+	for _, f := range fields(n) {
+		s, ok := text(f.value)
+		r.pkg[f.key] = s
+		switch f.key {
+		case "location":
+			r.waiver.Path = s
+		case "name", "type", "language", "version":
+		default:
+			ok = s == "" && ok
+		}
+		if !ok {
+			r.narrowed = cmp.Or(r.narrowed, "package."+f.key)
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/ocigate/ocigate/pkg/internal/yamldoc"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -120,8 +121,7 @@ func detect(file string, data []byte) (string, error) {
 	case strings.HasSuffix(base, ".trivyignore"):
 		return TrivyIgnore, nil
 	}
-	var doc yaml.Node
-	if yaml.Unmarshal(data, &doc) == nil && len(doc.Content) == 1 {
+	if doc, _, _ := yamldoc.Decode(data); doc != nil {
 		var keys []string
 		for _, f := range fields(doc.Content[0]) {
 			keys = append(keys, f.key)
@@ -230,20 +230,23 @@ func fields(n *yaml.Node) []field {
 
 // yaml reads one YAML mapping and hands it on as it is written: aliases are not followed.
 func (in *importer) yaml(data []byte, read func(*yaml.Node)) error {
-	var doc, second yaml.Node
-	d := yaml.NewDecoder(bytes.NewReader(data))
-	if err := d.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
+	doc, second, err := yamldoc.Decode(data)
+	if doc == nil && err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
+	if doc == nil || doc.Content[0].Kind != yaml.MappingNode {
 		return errors.New("it is no YAML mapping")
 	}
-	if err := once(&doc); err != nil {
+	if err := once(doc); err != nil {
 		return err
 	}
 	read(doc.Content[0])
-	if err := d.Decode(&second); !errors.Is(err, io.EOF) {
-		in.lose(line(max(second.Line, 1)), "", "what follows the first YAML document is not read, by the other tool neither")
+	if second != nil || err != nil {
+		at := 1
+		if second != nil {
+			at = second.Line
+		}
+		in.lose(line(at), "", "what follows the first YAML document is not read, by the other tool neither")
 	}
 	return nil
 }

@@ -300,3 +300,14 @@ func FuzzImport(f *testing.F) {
 		}
 	})
 }
+
+// TestGrypeLossIsTheSameEveryTime: of several keys that narrow a rule the first is named.
+func TestGrypeLossIsTheSameEveryTime(t *testing.T) {
+	const rule = "ignore:\n  - {vulnerability: CVE-1, package: {name: a, upstream-name: b, other: c, more: d}}\n"
+	for range 20 {
+		r, err := waiverfile.Import(".grype.yaml", []byte(rule), "", defaults)
+		if err != nil || len(r.Losses) != 1 || !strings.Contains(r.Losses[0].Reason, "by package.upstream-name,") {
+			t.Fatalf("%v %v", r.Losses, err)
+		}
+	}
+}

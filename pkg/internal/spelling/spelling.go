@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package policy
+// Package spelling finds the word that a misspelt one was meant to be.
+package spelling
 
 import "strings"
 
-// longest is more than anything in the language has: a longer text is no misspelling
-// of it, and the distance takes quadratic time.
+// longest is more than any word that is looked for has: a longer text is no misspelling
+// of one, and the distance takes quadratic time.
 const longest = 40
 
-// nearest is the candidate that s is most likely a misspelling of, or "".
-func nearest(s string, candidates []string) string {
+// Nearest is the candidate that s is most likely a misspelling of, or "".
+func Nearest(s string, candidates []string) string {
 	if s == "" || len(s) > longest {
 		return ""
 	}
@@ -19,7 +20,7 @@ func nearest(s string, candidates []string) string {
 		if len(c) > longest {
 			continue
 		}
-		d := distance(s, normalize(c))
+		d := Distance(s, normalize(c))
 		if d > max(1, min(len(s), len(c))/3) {
 			continue
 		}
@@ -35,10 +36,13 @@ func normalize(s string) string {
 	return strings.ReplaceAll(strings.ToLower(s), "_", "-")
 }
 
-// distance is the number of insertions, deletions, substitutions and swaps of
-// neighbours that turn a into b (optimal string alignment); neither is longer than
-// longest.
-func distance(a, b string) int {
+// Distance is the number of insertions, deletions, substitutions and swaps of
+// neighbours that turn a into b (optimal string alignment). Of a text of more than 40
+// bytes it is 40.
+func Distance(a, b string) int {
+	if len(a) > longest || len(b) > longest {
+		return longest
+	}
 	var rows [3][longest + 1]int
 	before, last, row := &rows[0], &rows[1], &rows[2]
 	for j := range b {
@@ -60,13 +64,3 @@ func distance(a, b string) int {
 	}
 	return last[len(b)]
 }
-
-func didYouMean(s string) string {
-	if s == "" {
-		return ""
-	}
-	return "did you mean " + quote(s) + "?"
-}
-
-// Nearest is the candidate that s is most likely a misspelling of, or "".
-func Nearest(s string, candidates []string) string { return nearest(s, candidates) }
