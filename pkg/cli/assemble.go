@@ -128,7 +128,7 @@ type scanAdapter struct{ scanner *scan.Scanner }
 func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Database, ask gate.ScanRequest) (*evidence.Evidence, error) {
 	e := &evidence.Evidence{Image: imageFacts(img)}
 	e.Problems = configFacts(e, img, nil)
-	in := scan.Image{Name: img.Subject.Reference, Config: img.Config, Paths: ask.Paths, HiddenPaths: ask.HiddenPaths}
+	in := scan.Image{Name: img.Subject.Reference, Config: img.Config, Paths: ask.Paths, HiddenPaths: ask.HiddenPaths, SearchBase: ask.BaseSecrets}
 	for _, l := range img.Layers {
 		in.Layers = append(in.Layers, toScanLayer(img, l))
 	}

@@ -166,14 +166,15 @@ func mistakes(file string, err error) []mistake {
 
 func (a *app) lintText(result linted) {
 	bad := 0
+	out := escape.NewWriter(a.streams.Out)
 	for _, f := range result.Files {
 		switch {
 		case !f.OK:
 			bad++
 		case f.Kind == "waivers":
-			fmt.Fprintf(a.streams.Out, "%s: %d waivers: no mistakes\n", escape.Text(f.File), f.Waivers)
+			fmt.Fprintf(out, "%s: %d waivers: no mistakes\n", escape.Text(f.File), f.Waivers)
 		default:
-			fmt.Fprintf(a.streams.Out, "%s: policy %q, %d rules, %d waivers: no mistakes\n", escape.Text(f.File), f.Name, f.Rules, f.Waivers)
+			fmt.Fprintf(out, "%s: policy %q, %d rules, %d waivers: no mistakes\n", escape.Text(f.File), f.Name, f.Rules, f.Waivers)
 		}
 	}
 	for _, m := range result.Diagnostics {

@@ -64,6 +64,7 @@ func (a *app) policyTest(ctx context.Context, files []string, f policyFlags) err
 		return err
 	}
 	failed, total := 0, 0
+	out := escape.NewWriter(a.streams.Out)
 	for _, file := range files {
 		results, err := runCases(ctx, pol, rules, file)
 		if err != nil {
@@ -76,13 +77,13 @@ func (a *app) policyTest(ctx context.Context, files []string, f policyFlags) err
 				failed++
 				word = "FAIL"
 			}
-			fmt.Fprintf(a.streams.Out, "%s  %s:%d: %s\n", word, escape.Text(file), r.Case.Position.Line, escape.Text(r.Case.Name))
+			fmt.Fprintf(out, "%s  %s:%d: %s\n", word, escape.Text(file), r.Case.Position.Line, escape.Text(r.Case.Name))
 			for _, d := range r.Differences {
-				fmt.Fprintf(a.streams.Out, "      %s\n", escape.Text(d))
+				fmt.Fprintf(out, "      %s\n", escape.Text(d))
 			}
 		}
 	}
-	fmt.Fprintf(a.streams.Out, "%d passed, %d failed\n", total-failed, failed)
+	fmt.Fprintf(out, "%d cases: %d passed, %d failed\n", total, total-failed, failed)
 	if failed > 0 {
 		return &exitError{ExitFailed}
 	}

@@ -7,18 +7,23 @@ import (
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
-// readFeeds reads the feeds of the policy while the image is examined.
+// readFeeds reads the feeds of the policy while the image is examined. A panic of a
+// parser reaches the caller, where Check turns it into a verdict.
 func readFeeds(req Request) func() *feed.Set {
-	done := make(chan *feed.Set, 1)
+	var set *feed.Set
+	var panicked any
+	done := make(chan struct{})
 	go func() {
+		defer close(done)
+		defer func() { panicked = recover() }()
 		feeds := req.Policy.Feeds
 		files := feed.Files{KEV: feedFile(feeds.KEV), EPSS: feedFile(feeds.EPSS), EOL: feedFile(feeds.EOL)}
-		done <- feed.Read(files, req.FirstSeen, req.FirstSeenFile)
+		set = feed.Read(files, req.FirstSeen, req.FirstSeenFile)
 	}()
-	var set *feed.Set
 	return func() *feed.Set {
-		if set == nil {
-			set = <-done
+		<-done
+		if panicked != nil {
+			panic(panicked)
 		}
 		return set
 	}

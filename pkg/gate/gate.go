@@ -45,6 +45,8 @@ type ScanRequest struct {
 	// Paths are the globs of the files that the policy asks for, HiddenPaths of those
 	// that it asks for if a later layer deletes or replaces them.
 	Paths, HiddenPaths []string
+	// BaseSecrets demands that the layers of a base image are searched for secrets.
+	BaseSecrets bool
 }
 
 // Gate checks images. All fields but Bases, Custom, Progress and Grace are required.
@@ -267,11 +269,20 @@ func opened(set *image.Set) string {
 	return text
 }
 
+func scanRequest(img *image.Image, req Request) ScanRequest {
+	pol := req.Policy.For(verdict.Names(subject(img, req), req.Reference))
+	coverage, _ := pol.Coverage.On(img.Subject.Platform)
+	return ScanRequest{
+		EffectiveTime: req.EffectiveTime, Paths: req.Policy.FileGlobs(), HiddenPaths: req.Policy.HiddenFileGlobs(),
+		BaseSecrets: coverage.BaseSecretsRequired,
+	}
+}
+
 // scan examines one platform. A scan that failed is a problem of its evidence.
 func (g *Gate) scan(ctx context.Context, img *image.Image, db *Database, req Request) (*evidence.Evidence, error) {
 	g.progress(fmt.Sprintf("scanning %s, %d layers", img.Subject.Platform, len(img.Layers)))
 	base := g.findBase(ctx, img, req)
-	e, err := g.Scanner.Scan(ctx, img, db, ScanRequest{EffectiveTime: req.EffectiveTime, Paths: req.Policy.FileGlobs(), HiddenPaths: req.Policy.HiddenFileGlobs()})
+	e, err := g.Scanner.Scan(ctx, img, db, scanRequest(img, req))
 	if e == nil {
 		e = &evidence.Evidence{}
 	}

@@ -289,3 +289,18 @@ func TestVEXSideBySide(t *testing.T) {
 		}
 	}
 }
+
+// TestFromOfAnother: who makes a parent's rule warn need not know its date.
+func TestFromOfAnother(t *testing.T) {
+	l := loader{
+		"parent": document("parent", "rules: {secrets: [{id: s, from: 2026-12-01}]}\n"),
+		"p":      document("p", "extends: [parent]\nrules: {secrets: [{id: s, action: warn}]}\n"),
+	}
+	p, err := load(t, l, "p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := p.Rules[0]; r.Action != policy.ActionWarn || r.From.IsZero() {
+		t.Errorf("%+v", r)
+	}
+}

@@ -131,7 +131,7 @@ func (p *parser) demandKeys(d *Coverage) []key {
 			towards(optional, required), func(s string) { d.PackagesOptional = s == optional }),
 		words("secrets", "Whether files must have been searched for secrets even where no rule asks for them; default optional.", optional, required,
 			towardsFrom(optional, optional, required), func(s string) { d.SecretsRequired = s == required }),
-		words("base-secrets", "Whether the layers of a base image must have been searched for secrets, too; default optional.", optional, required,
+		words("base-secrets", "Whether the layers of a base image, which Trivy leaves to the base's own scan, are searched for secrets, too; default optional.", optional, required,
 			towardsFrom(optional, optional, required), func(s string) { d.BaseSecretsRequired = s == required }),
 		p.countKey("min-packages", "How many packages must have been found at least.", &d.MinPackages, higher),
 		p.listKey("package-types", "Types of packages of which each must have been found: os, language, or a type such as alpine or node-pkg.", &d.PackageTypes, more, p.packageType),

@@ -58,7 +58,7 @@ func fileGroup() group {
 					&own.Setgid, forbidsToo, true),
 				p.forbiddenKey("capabilities", "Files with file capabilities: forbidden, allowed, or globs of those that are accepted; default as setuid.",
 					&own.Capabilities, forbidsToo, true),
-				p.forbiddenKey("world-writable", "Files, and directories without the sticky bit, that anyone may write to: forbidden, or globs of those that are accepted.",
+				p.forbiddenKey("world-writable", "Files, and directories without the sticky bit, that anyone may write to: forbidden, or globs of those that are accepted. Such a directory counts for all that lies below it.",
 					&own.WorldWritable, forbids, false),
 				p.forbiddenKey("devices", "Device nodes: forbidden, or globs of those that are accepted.", &own.Devices, forbids, false),
 				p.fileGlobsKey("forbidden", "Globs of paths that the image may not hold, not even in a layer that a later one hides.", &own.Paths, more),

@@ -130,6 +130,7 @@ func (p *parser) rule(v value, g group) {
 	if g.check != nil && !p.fragment {
 		g.check(p, v, r)
 	}
+	p.checkFrom(v)
 	if r.Title == "" {
 		r.Title = g.title(r)
 	}
@@ -137,6 +138,16 @@ func (p *parser) rule(v value, g group) {
 		r.Remediation = g.remediation(r)
 	}
 	p.policy.Rules = append(p.policy.Rules, *r)
+}
+
+// checkFrom refuses a day from which a rule fails beside a word that it never does.
+// What one document says over another's rule is no contradiction.
+func (p *parser) checkFrom(v value) {
+	from, action := child(v.node, "from"), child(v.node, "action")
+	if from == nil || action == nil || action.Value != string(ActionWarn) || p.place(from).file != p.place(action).file {
+		return
+	}
+	p.report(p.place(from), v.path+".from", "leave one of them out", "from has no meaning beside action: warn: the rule never fails")
 }
 
 func (p *parser) ruleID(v value, g Group) string {

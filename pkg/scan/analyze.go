@@ -48,7 +48,7 @@ type Inventory struct {
 // Known says whether the cache holds every layer of the image, so that Analyze
 // would open none.
 func (s *Scanner) Known(img Image) bool {
-	base := baseLayers(img.Config)
+	base := img.unsearched()
 	for i, l := range img.Layers {
 		if s.opts.Cache.get(s.key(l.DiffID, base[i])) == nil {
 			return false
@@ -62,7 +62,7 @@ func (s *Scanner) Known(img Image) bool {
 func (s *Scanner) Analyze(ctx context.Context, img Image) (*Inventory, error) {
 	inv := &Inventory{name: img.Name, complete: true,
 		records: make([]*record, len(img.Layers)), Layers: make([]evidence.LayerFacts, len(img.Layers))}
-	base := baseLayers(img.Config)
+	base := img.unsearched()
 	created := createdBy(img.Config, len(img.Layers))
 	java := &javaOnce{open: s.opts.JavaDB}
 	problems := make([]*evidence.Problem, len(img.Layers))
@@ -253,6 +253,14 @@ func (s *Scanner) analyzeConfig(ctx context.Context, img Image, inv *Inventory) 
 		maskFindings(res.Secret.Findings)
 		inv.config = res.Secret
 	}
+}
+
+// unsearched says of each layer whether it is left out of the search for secrets.
+func (img Image) unsearched() []bool {
+	if img.SearchBase {
+		return make([]bool, len(img.Config.RootFS.DiffIDs))
+	}
+	return baseLayers(img.Config)
 }
 
 // baseLayers says of each layer whether Trivy takes it for a base image's, whose

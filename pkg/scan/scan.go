@@ -68,6 +68,9 @@ type Image struct {
 	// Paths are the globs (doublestar) of the files that the caller asks for, and
 	// HiddenPaths of those that it asks for if a later layer deletes or replaces them.
 	Paths, HiddenPaths []string
+	// SearchBase has the layers that Trivy takes for a base image's searched for
+	// secrets, too. Its CLI leaves them out.
+	SearchBase bool
 }
 
 // Layer is one layer of an Image.

@@ -72,7 +72,7 @@ func (s *subject) coverageSecrets() check {
 		c.examined, c.summary = 0, "not searched"+optional(by)
 	case cov.BaseLayers > 0 && d.BaseSecretsRequired:
 		problem(fmt.Sprintf("%s not searched for secrets", baseLayersWere(cov.BaseLayers)),
-			"judge the base image by itself, or let the policy say `base-secrets: optional`")
+			"judge the image itself with this policy: such layers are searched where it says `base-secrets: required`")
 	case cov.BaseLayers > 0:
 		c.summary += fmt.Sprintf(", but %s not%s", baseLayersWere(cov.BaseLayers), optional(by))
 	}

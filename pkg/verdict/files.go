@@ -5,6 +5,7 @@ package verdict
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -29,10 +30,11 @@ func (s *subject) files(r policy.FileRule) judgement {
 	if glob, ok := brokenGlob(r); ok {
 		j.undecided = fmt.Sprintf("%q is not a pattern", glob)
 	}
-	f := fileJudge{rule: r, seen: map[[2]string]bool{}, present: map[string]bool{}, links: newLinks(s.evidence.Files)}
+	f := fileJudge{rule: r, seen: map[[2]string]bool{}, present: map[string]bool{}, links: newLinks(s.evidence.Files), open: map[string]bool{}}
 	for _, file := range s.evidence.Files {
 		if file.RemovedBy == nil {
 			f.present[file.Path] = true
+			f.open[file.Path] = file.Kind == evidence.FileDirectory && openToAll(file)
 		}
 	}
 	// What is there at run time is reported first, and what is hidden below the same
@@ -90,6 +92,8 @@ type fileJudge struct {
 	// present are the paths that are there at run time.
 	present map[string]bool
 	links   links
+	// open are the directories to which anyone may write.
+	open map[string]bool
 	// unseen is a file that has more names than can be compared.
 	unseen string
 }
@@ -132,13 +136,32 @@ func (f *fileJudge) privileges(file evidence.File) {
 	if device && !accepts(f.rule.Devices) {
 		f.add(file, "device", fmt.Sprintf("is a device node (%s)", file.Kind), "take it out of the image: the runtime makes the devices that a container may use")
 	}
-	open := file.Mode&evidence.ModeWorldWritable != 0 && (file.Kind != evidence.FileDirectory || file.Mode&evidence.ModeSticky == 0)
-	if open && !device && file.Kind != evidence.FileSymlink && !accepts(f.rule.WorldWritable) {
+	if openToAll(file) && !device && !f.belowOpen(file.Path) && !accepts(f.rule.WorldWritable) {
 		what := "is world-writable"
 		if file.Kind == evidence.FileDirectory {
 			what = "is a world-writable directory without the sticky bit"
 		}
 		f.add(file, "world-writable", fmt.Sprintf("%s (mode %s)", what, file.Mode), "RUN chmod o-w "+shown+", where it is made; or give it to the user that writes to it")
+	}
+}
+
+// openToAll says whether anyone may write to a file.
+func openToAll(file evidence.File) bool {
+	return file.Kind != evidence.FileSymlink && file.Mode&evidence.ModeWorldWritable != 0 &&
+		(file.Kind != evidence.FileDirectory || file.Mode&evidence.ModeSticky == 0)
+}
+
+// belowOpen says whether a path lies below a directory to which anyone may write:
+// whoever may replace the file need not write to it, so the directory counts for all
+// that is in it. Such a file is only listed if something else asks for it.
+func (f *fileJudge) belowOpen(name string) bool {
+	for dir := path.Dir(name); ; dir = path.Dir(dir) {
+		if f.open[dir] {
+			return true
+		}
+		if dir == "." || dir == "/" {
+			return false
+		}
 	}
 }
 

@@ -85,6 +85,7 @@ func TestFiles(t *testing.T) {
 		"capabilities":          {all, listed(capable), []string{"/bin/ping has file capabilities (cap_net_raw)"}},
 		"world-writable":        {all, listed(regular("x", 0o666)), []string{"/x is world-writable (mode 0666)"}},
 		"directory":             {all, listed(directory(0o777)), []string{"/srv is a world-writable directory without the sticky bit (mode 0777)"}},
+		"below a directory":     {all, listed(directory(0o777), regular("srv/app/run.sh", 0o666)), []string{"/srv is a world-writable directory without the sticky bit (mode 0777)"}},
 		"sticky directory":      {all, listed(directory(0o1777)), []string{"pass"}},
 		"setgid directory":      {all, listed(directory(0o2775)), []string{"pass"}},
 		"symbolic link":         {all, listed(usrmerge), []string{"pass"}},

@@ -30,14 +30,8 @@ func (s *subject) findings(kind evidence.Kind, key func(*evidence.Finding) strin
 		return list
 	}
 	all := make([]view, 0, len(s.evidence.Findings))
-	seen := make(map[string]bool, len(s.evidence.Findings))
 	for i := range s.evidence.Findings {
-		f := &s.evidence.Findings[i]
-		if f.Kind != kind {
-			continue
-		}
-		if k := key(f); !seen[k] {
-			seen[k] = true
+		if f := &s.evidence.Findings[i]; f.Kind == kind {
 			all = append(all, view{Finding: f, severity: severityOf(f), fixed: f.FixedVersion != "", known: f.KnownExploited != nil})
 		}
 	}
@@ -49,6 +43,14 @@ func (s *subject) findings(kind evidence.Kind, key func(*evidence.Finding) strin
 	if !slices.IsSortedFunc(list, order) { // as collectors leave them
 		slices.SortStableFunc(list, order)
 	}
+	// Of two that are the same, the graver stands first and is kept.
+	seen := make(map[string]bool, len(list))
+	list = slices.DeleteFunc(list, func(f *view) bool {
+		k := key(f.Finding)
+		was := seen[k]
+		seen[k] = true
+		return was
+	})
 	if s.found == nil {
 		s.found = map[evidence.Kind][]*view{}
 	}

@@ -188,3 +188,11 @@ func TestAcceptedByPolicy(t *testing.T) {
 		t.Errorf("language packages on scratch: %s, %+v", v.Status, v.Subjects[0].Outcomes)
 	}
 }
+
+// Of a finding that stands twice in unsorted evidence, the graver counts.
+func TestGraverOfTwo(t *testing.T) {
+	v := decide(rules(critical), found(vuln("CVE-1", evidence.SeverityLow, 0, ""), vuln("CVE-1", evidence.SeverityCritical, 0, "")))
+	if o := outcome(v, "no-critical"); v.Status != verdict.Failed || len(o.Violations) != 1 {
+		t.Errorf("%s: %+v", v.Status, o)
+	}
+}
