@@ -81,7 +81,7 @@ var foreignDatabases = map[string]string{
 // dynamic loader that only a C library brings.
 var osFiles = []string{"etc/os-release", "usr/lib/os-release", "etc/alpine-release", "etc/debian_version", "etc/redhat-release", "etc/lsb-release"}
 
-// inGroup says whether name is one of the databases: an entry that ends in "/" matches what is below.
+// matchPath says whether name is one of the databases: an entry that ends in "/" matches what is below.
 func matchPath(list []string, name string) bool {
 	return slices.ContainsFunc(list, func(p string) bool {
 		return name == p || strings.HasSuffix(p, "/") && strings.HasPrefix(name, p)

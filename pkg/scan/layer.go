@@ -106,21 +106,25 @@ func (s *Scanner) analyzeLayer(ctx context.Context, l Layer, isBase bool, java *
 		return nil, err
 	}
 	p.result.Sort()
+	rec.Blob = p.blob(l.DiffID, in.n)
+	if err := s.handlers.PostHandle(p.ctx, p.result, &rec.Blob); err != nil {
+		return nil, err
+	}
+	rec.Facts, rec.Failures, rec.Listing = p.facts, p.fails.sorted(), p.list.encode()
+	return rec, nil
+}
+
+func (p *pass) blob(diffID string, size int64) ftypes.BlobInfo {
 	r := p.result
-	rec.Blob = ftypes.BlobInfo{
+	return ftypes.BlobInfo{
 		SchemaVersion: ftypes.BlobJSONSchemaVersion,
-		Size:          in.n,
-		DiffID:        l.DiffID,
+		Size:          size,
+		DiffID:        diffID,
 		OpaqueDirs:    p.opq, WhiteoutFiles: p.whs,
 		OS: r.OS, Repository: r.Repository, PackageInfos: r.PackageInfos, Applications: r.Applications,
 		Misconfigurations: r.Misconfigurations, Secrets: r.Secrets, Licenses: r.Licenses,
 		CustomResources: r.CustomResources, BuildInfo: r.BuildInfo,
 	}
-	if err := s.handlers.PostHandle(p.ctx, r, &rec.Blob); err != nil {
-		return nil, err
-	}
-	rec.Facts, rec.Failures, rec.Listing = p.facts, p.fails.sorted(), p.list.encode()
-	return rec, nil
 }
 
 // walk reads the tar as Trivy's walker does: same names, same whiteouts, and only
