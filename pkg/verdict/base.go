@@ -28,7 +28,7 @@ func (s *subject) base(r policy.BaseRule) judgement {
 	case b == nil || len(b.Claims) == 0 && b.Lineage != evidence.LineageUnknown:
 		j.examined = 0
 		if len(j.gaps.rules) == 0 {
-			j.violations = []Violation{{ID: FactLineage, Message: "names no base image", Fix: claimFix}}
+			j.violations = []Violation{{ID: FactLineage, Message: "the image names no base image", Fix: claimFix}}
 		}
 		return j
 	case b.Lineage == evidence.LineageScratch:
@@ -74,10 +74,10 @@ func (s *subject) lineage(b evidence.Base, j *judgement) {
 		}
 	case evidence.LineageDisproven:
 		j.violations = append(j.violations, Violation{ID: FactLineage, Fix: cmp.Or(b.Hint, claimFix),
-			Message: fmt.Sprintf("is not built on %s: %s", name, reason)})
+			Message: fmt.Sprintf("the image is not built on %s: %s", name, reason)})
 	case evidence.LineageNotApproved:
 		j.violations = append(j.violations, Violation{ID: FactLineage, Fix: cmp.Or(b.Hint, claimFix),
-			Message: fmt.Sprintf("is not shown to be built on %s: %s", name, reason)})
+			Message: fmt.Sprintf("the image is not shown to be built on %s: %s", name, reason)})
 	default:
 		message := fmt.Sprintf("could not check whether the image is built on %s: %s", name, reason)
 		j.undecided = message
@@ -146,7 +146,7 @@ func (s *subject) age(r policy.BaseRule, b evidence.Base, j *judgement) {
 	case b.Created.After(s.time.Add(skew)):
 		v.Message = fmt.Sprintf("the base %s says that it was made on %s, which is yet to come", b.Reference, wording.Date(*b.Created))
 	case s.time.Sub(*b.Created) > r.MaxAge:
-		v.Message = fmt.Sprintf("the base %s was made on %s, %s ago; at most %s are allowed",
+		v.Message = fmt.Sprintf("the base %s was made on %s, %s ago; at most %s is allowed",
 			b.Reference, wording.Date(*b.Created), wording.Age(s.time.Sub(*b.Created)), wording.Age(r.MaxAge))
 	default:
 		return
@@ -193,10 +193,10 @@ func (s *subject) scratch(r policy.BaseRule, b evidence.Base, j *judgement) {
 	line := fromLine(b)
 	switch os := s.evidence.Coverage.OS; {
 	case !r.ScratchAllowed:
-		j.violations = []Violation{{ID: "scratch", Line: line, Message: "is built from scratch, without a base image", Fix: "build FROM an approved base image"}}
+		j.violations = []Violation{{ID: "scratch", Line: line, Message: "the image is built from scratch, without a base image", Fix: "build FROM an approved base image"}}
 	case os.Family != "":
 		j.violations = []Violation{{ID: FactLineage, Line: line, Fix: claimFix,
-			Message: fmt.Sprintf("is said to be built from scratch, but holds %s: what it is built on is not shown", strings.TrimSpace(os.Family+" "+os.Release))}}
+			Message: fmt.Sprintf("the image is said to be built from scratch, but holds %s: what it is built on is not shown", strings.TrimSpace(os.Family+" "+os.Release))}}
 	default:
 		j.met = "built from scratch: " + cmp.Or(b.Reason, "no base image")
 	}

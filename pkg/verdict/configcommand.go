@@ -29,7 +29,7 @@ func (s *subject) ports(r policy.PortRule, c *evidence.Config) part {
 		}
 		number, _, _ := strings.Cut(e.Raw, "/")
 		p.violations = append(p.violations, Violation{
-			ID: e.Raw, Message: fmt.Sprintf("exposes port %s, %s", e.Raw, why), Line: s.lineOf("EXPOSE", number),
+			ID: e.Raw, Message: fmt.Sprintf("the image exposes port %s, %s", e.Raw, why), Line: s.lineOf("EXPOSE", number),
 			Fix: "let the service listen on an allowed port, and EXPOSE that one; an EXPOSE of the base image cannot be undone but by another base",
 		})
 	}
@@ -175,7 +175,7 @@ func (s *subject) volumes(r policy.VolumeRule, c *evidence.Config) part {
 		}
 		if why != "" {
 			p.violations = append(p.violations, Violation{
-				ID: v, Message: fmt.Sprintf("declares the volume %s, %s", v, why), Line: s.lineOf("VOLUME", v),
+				ID: v, Message: fmt.Sprintf("the image declares the volume %s, %s", v, why), Line: s.lineOf("VOLUME", v),
 				Fix: "remove the VOLUME from the Dockerfile; one of the base image goes only with another base",
 			})
 		}
@@ -187,7 +187,7 @@ func (s *subject) onBuild(c *evidence.Config) part {
 	p := part{examined: len(c.OnBuild), met: "no triggers"}
 	for i, t := range c.OnBuild {
 		p.violations = append(p.violations, Violation{
-			ID: fmt.Sprintf("onbuild:%d", i+1), Message: "sets a trigger for builds on this image: ONBUILD " + shortText(t),
+			ID: fmt.Sprintf("onbuild:%d", i+1), Message: "the image sets a trigger for builds on it: ONBUILD " + shortText(t),
 			Line: s.lineOf("ONBUILD", ""), Fix: "remove ONBUILD from the Dockerfile",
 		})
 	}
