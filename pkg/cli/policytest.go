@@ -83,7 +83,7 @@ func (a *app) policyTest(ctx context.Context, files []string, f policyFlags) err
 			}
 		}
 	}
-	fmt.Fprintf(out, "%d cases: %d passed, %d failed\n", total, total-failed, failed)
+	fmt.Fprintf(out, "%d passed, %d failed\n", total-failed, failed)
 	if failed > 0 {
 		return &exitError{ExitFailed}
 	}
