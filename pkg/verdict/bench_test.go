@@ -26,6 +26,7 @@ func large(findings, rules int) verdict.Input {
 	for i := range findings {
 		f := vuln(fmt.Sprintf("CVE-2026-%05d", (i*7919)%findings), evidence.Severity(i%5), i%2, "1.2.3")
 		f.Package.Name, f.Package.Path = fmt.Sprintf("package-%d", i%700), fmt.Sprintf("usr/lib/node_modules/p%d/package.json", i%700)
+		f.Layer = evidence.Layer{DiffID: fmt.Sprintf("sha256:%d", i%12)}
 		fs = append(fs, f)
 	}
 	evidence.SortFindings(fs) // as collectors leave them

@@ -87,6 +87,8 @@ type subject struct {
 	reference string
 	time      time.Time
 	waivers   *book
+	// waivable are the findings of evidence that a waiver names.
+	waivable map[*evidence.Finding]bool
 	// found are the distinct findings, by kind: see findings.
 	found map[evidence.Kind][]*view
 	// gaps are the built-in outcomes that are errors, by id.
@@ -103,6 +105,7 @@ func decideSubject(pol *policy.Policy, ev evidence.Evidence, reference string, t
 	ev.Problems = append(slices.Clone(ev.Problems), unnamed(pol, ev.Subject, reference)...)
 	pol = pol.For(Names(ev.Subject, reference))
 	s := &subject{policy: pol, evidence: ev, reference: reference, time: t, waivers: waivers.open(pol), gaps: map[string]Outcome{}}
+	s.waivable = s.waivers.named(ev.Findings)
 	sv := SubjectVerdict{Evidence: complete(ev), Outcomes: []Outcome{}}
 	for _, o := range s.builtins() {
 		if o.Result == Error {

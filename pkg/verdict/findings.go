@@ -4,7 +4,6 @@ package verdict
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -116,15 +115,14 @@ func vulnerabilityKey(f *evidence.Finding) string {
 }
 
 func vulnerabilityMessage(f *evidence.Finding) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s (%s)", f.ID, severityOf(f))
+	text := f.ID + " (" + severityOf(f).String() + ")"
 	if f.Package != nil {
-		fmt.Fprintf(&b, " in %s %s", f.Package.Name, f.Package.Version)
+		text += " in " + f.Package.Name + " " + f.Package.Version
 	}
 	if l := f.Location(); l != "" {
-		fmt.Fprintf(&b, " (%s)", l)
+		text += " (" + l + ")"
 	}
-	return b.String()
+	return text
 }
 
 // severityOf is the severity of a finding. A value outside of the scale counts

@@ -22,8 +22,8 @@ func (s *subject) fixText(f *evidence.Finding) string {
 	if len(to) == 0 {
 		return noFix
 	}
-	text := fmt.Sprintf("upgrade %s %s → %s", p.Name, p.Version, strings.Join(to, " or "))
-	if c := command(s.evidence, *p, []string{p.Name}, to); c != "" {
+	text := "upgrade " + p.Name + " " + p.Version + " → " + strings.Join(to, " or ")
+	if c := command(&s.evidence, p, []string{p.Name}, to); c != "" {
 		text += " (" + c + ")"
 	}
 	return text
@@ -33,7 +33,7 @@ func (s *subject) fixText(f *evidence.Finding) string {
 // way; empty where there is no such command. People paste it into a shell, and
 // names and versions are an image's words, so anything else than the plainest
 // characters makes no command.
-func command(ev evidence.Evidence, p evidence.Package, names, to []string) string {
+func command(ev *evidence.Evidence, p *evidence.Package, names, to []string) string {
 	for _, n := range names {
 		if !pasteable(n) {
 			return ""
@@ -58,7 +58,7 @@ func pasteable(s string) bool {
 	return s != "" && s[0] != '-' && strings.Trim(s, plain) == ""
 }
 
-func osUpgrade(ev evidence.Evidence, p evidence.Package) string {
+func osUpgrade(ev *evidence.Evidence, p *evidence.Package) string {
 	family := p.Type
 	if family == "" {
 		family = ev.Coverage.OS.Family
@@ -81,7 +81,7 @@ func osUpgrade(ev evidence.Evidence, p evidence.Package) string {
 
 // rpmUpgrade names the tool that the image has; if it has none of them, the one
 // that its release came with.
-func rpmUpgrade(ev evidence.Evidence, family string) string {
+func rpmUpgrade(ev *evidence.Evidence, family string) string {
 	has := map[string]bool{}
 	for _, p := range ev.Packages {
 		if p.Class == evidence.ClassOS {

@@ -116,7 +116,7 @@ func (g *fixGroup) fix(ev evidence.Evidence) Fix {
 	}
 	return Fix{
 		Package: name, From: g.pkg.Version, To: to, Clears: g.clears,
-		Command: command(ev, g.pkg, g.names, []string{one}),
+		Command: command(&ev, &g.pkg, g.names, []string{one}),
 	}
 }
 

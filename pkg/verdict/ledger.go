@@ -82,9 +82,32 @@ func (l *ledger) open(pol *policy.Policy) *book {
 
 const day = 24 * time.Hour
 
+// named are the findings that a waiver names: few of many, so that most need no
+// second look.
+func (b *book) named(fs []evidence.Finding) map[*evidence.Finding]bool {
+	if len(b.byFinding) == 0 {
+		return nil
+	}
+	named := map[*evidence.Finding]bool{}
+	for i := range fs {
+		f := &fs[i]
+		is := len(b.byFinding[f.ID]) > 0
+		for _, alias := range f.Aliases {
+			is = is || len(b.byFinding[alias]) > 0
+		}
+		if is {
+			named[f] = true
+		}
+	}
+	return named
+}
+
 // candidates are the waivers that may accept a violation, in the order of the policy.
-func (b *book) candidates(rule string, v *Violation) []int {
+func (b *book) candidates(rule string, v *Violation, named map[*evidence.Finding]bool) []int {
 	list := b.byRule[rule]
+	if v.ID == "" && v.Finding != nil && !named[v.Finding] {
+		return list
+	}
 	shared := true // list is the book's
 	add := func(name string) {
 		more := b.byFinding[name]
@@ -119,7 +142,7 @@ func (b *book) candidates(rule string, v *Violation) []int {
 // is counted, those that do not hold included.
 func (s *subject) waive(o *Outcome, level int, v *Violation) (waiver *entry, drifted []string) {
 	b := s.waivers
-	for _, i := range b.candidates(o.Rule, v) {
+	for _, i := range b.candidates(o.Rule, v, s.waivable) {
 		e := b.entries[i]
 		if !s.accepts(e.Waiver, o.Rule, *v) {
 			continue
