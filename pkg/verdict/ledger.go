@@ -142,6 +142,9 @@ func (b *book) candidates(rule string, v *Violation, named map[*evidence.Finding
 // is counted, those that do not hold included.
 func (s *subject) waive(o *Outcome, level int, v *Violation) (waiver *entry, drifted []string) {
 	b := s.waivers
+	if len(b.entries) == 0 {
+		return nil, nil
+	}
 	for _, i := range b.candidates(o.Rule, v, s.waivable) {
 		e := b.entries[i]
 		if !s.accepts(e.Waiver, o.Rule, *v) {

@@ -146,7 +146,8 @@ func tally(vs []Violation, j judgement) string {
 	if len(vs) == 1 && vs[0].Finding == nil {
 		return vs[0].Message
 	}
-	bySeverity, rated := map[evidence.Severity]int{}, 0
+	var bySeverity [evidence.SeverityCritical + 1]int
+	rated := 0
 	for i := range vs {
 		if f := vs[i].Finding; f != nil {
 			rated++
