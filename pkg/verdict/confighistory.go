@@ -38,7 +38,7 @@ func (s *subject) envSecrets(c *evidence.Config) part {
 			Line: s.credentialLine(k), Fix: secretFix, Layer: s.stepLayer(c, k),
 		})
 	}
-	for _, f := range s.findings(evidence.KindSecret, secretKey) {
+	for _, f := range s.findings(evidence.KindSecret) {
 		if f.Path == configPath && !listed[f.ID] && (f.Hash == "" || !listed[f.Hash]) {
 			p.violations = append(p.violations, Violation{Message: secretMessage(f.Finding), Finding: f.Finding, Fix: secretFix})
 		}

@@ -65,7 +65,7 @@ func (s *subject) meant(m evidence.CustomMessage) []*evidence.Finding {
 		return nil
 	}
 	var fs []*evidence.Finding
-	seen := map[string]bool{}
+	seen := map[identity]bool{}
 	for i := range s.evidence.Findings {
 		f := &s.evidence.Findings[i]
 		switch {
@@ -73,7 +73,7 @@ func (s *subject) meant(m evidence.CustomMessage) []*evidence.Finding {
 		case m.Package != "" && !packageMatches(m.Package, f.Package):
 		case m.Path != "" && strings.TrimPrefix(m.Path, "/") != strings.TrimPrefix(f.Location(), "/"):
 		default:
-			if k := vulnerabilityKey(f) + "\x00" + secretKey(f); !seen[k] {
+			if k := identityOf(f); !seen[k] {
 				seen[k] = true
 				fs = append(fs, f)
 			}

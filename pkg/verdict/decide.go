@@ -91,6 +91,8 @@ type subject struct {
 	waivable map[*evidence.Finding]bool
 	// found are the distinct findings, by kind: see findings.
 	found map[evidence.Kind][]*view
+	// fixes remember the advice of fixOf.
+	fixes map[upgrade]string
 	// gaps are the built-in outcomes that are errors, by id.
 	gaps map[string]Outcome
 	// baseRules are the outcomes of base rules, by their place in the policy; baseMet
@@ -104,7 +106,7 @@ type subject struct {
 func decideSubject(pol *policy.Policy, ev evidence.Evidence, reference string, t time.Time, waivers *ledger) SubjectVerdict {
 	ev.Problems = append(slices.Clone(ev.Problems), unnamed(pol, ev.Subject, reference)...)
 	pol = pol.For(Names(ev.Subject, reference))
-	s := &subject{policy: pol, evidence: ev, reference: reference, time: t, waivers: waivers.open(pol), gaps: map[string]Outcome{}}
+	s := &subject{policy: pol, evidence: ev, reference: reference, time: t, waivers: waivers.open(pol), gaps: map[string]Outcome{}, fixes: map[upgrade]string{}}
 	s.waivable = s.waivers.named(ev.Findings)
 	sv := SubjectVerdict{Evidence: complete(ev), Outcomes: []Outcome{}}
 	for _, o := range s.builtins() {

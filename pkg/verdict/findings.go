@@ -5,7 +5,6 @@ package verdict
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
 )
@@ -24,7 +23,7 @@ type view struct {
 }
 
 // findings returns the distinct findings of a kind in the order of reports.
-func (s *subject) findings(kind evidence.Kind, key func(*evidence.Finding) string) []*view {
+func (s *subject) findings(kind evidence.Kind) []*view {
 	if list, ok := s.found[kind]; ok {
 		return list
 	}
@@ -43,9 +42,9 @@ func (s *subject) findings(kind evidence.Kind, key func(*evidence.Finding) strin
 		slices.SortStableFunc(list, order)
 	}
 	// Of two that are the same, the graver stands first and is kept.
-	seen := make(map[string]bool, len(list))
+	seen := make(map[identity]bool, len(list))
 	list = slices.DeleteFunc(list, func(f *view) bool {
-		k := key(f.Finding)
+		k := identityOf(f.Finding)
 		was := seen[k]
 		seen[k] = true
 		return was
@@ -90,12 +89,27 @@ func (f *view) message() string {
 	return f.text
 }
 
+// upgrade is what the advice for a vulnerability depends on: many have the same.
+type upgrade struct {
+	class               evidence.Class
+	kind, name, version string
+	fixed               string
+}
+
 // fixOf is the smallest action that removes a vulnerability.
 func (s *subject) fixOf(f *view) string {
-	if f.fix == "" {
-		f.fix = s.fixText(f.Finding)
+	if f.fix != "" || f.Package == nil {
+		return cmp.Or(f.fix, noFix)
 	}
-	return f.fix
+	p := f.Package
+	k := upgrade{p.Class, p.Type, p.Name, p.Version, f.FixedVersion}
+	text, ok := s.fixes[k]
+	if !ok {
+		text = s.fixText(f.Finding)
+		s.fixes[k] = text
+	}
+	f.fix = text
+	return text
 }
 
 // place is what is known of the layer that brought it.
@@ -109,9 +123,16 @@ func (s *subject) place(f *view) layerFact {
 	return f.fact
 }
 
-// vulnerabilityKey makes findings distinct by id, package and path.
-func vulnerabilityKey(f *evidence.Finding) string {
-	return strings.Join([]string{string(f.Kind), f.ID, f.PackageName(), f.PackageVersion(), f.Location()}, "\x00")
+// identity makes findings distinct: vulnerabilities by id, package and path, secrets
+// by rule and place.
+type identity struct {
+	kind                     evidence.Kind
+	id, name, version, place string
+	from, to                 int
+}
+
+func identityOf(f *evidence.Finding) identity {
+	return identity{f.Kind, f.ID, f.PackageName(), f.PackageVersion(), f.Location(), f.StartLine, f.EndLine}
 }
 
 func vulnerabilityMessage(f *evidence.Finding) string {

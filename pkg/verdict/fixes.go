@@ -57,7 +57,7 @@ func Fixes(sv SubjectVerdict) []Fix {
 // failingFindings are the findings of violations that fail the subject, each once.
 func failingFindings(sv SubjectVerdict) []*evidence.Finding {
 	var fs []*evidence.Finding
-	seen := map[string]bool{}
+	seen := map[identity]bool{}
 	for _, o := range sv.Outcomes {
 		if o.Result != Fail {
 			continue
@@ -66,7 +66,7 @@ func failingFindings(sv SubjectVerdict) []*evidence.Finding {
 			if v.Finding == nil || v.Finding.Kind != evidence.KindVulnerability {
 				continue
 			}
-			if k := vulnerabilityKey(v.Finding); !seen[k] {
+			if k := identityOf(v.Finding); !seen[k] {
 				seen[k] = true
 				fs = append(fs, v.Finding)
 			}

@@ -144,13 +144,13 @@ func badness(r Result) int {
 // causesOf are the violations that count in the later outcome only.
 func causesOf(before, after Outcome, v Verdict) []Cause {
 	causes := []Cause{}
-	counted := map[string]int{}
+	known := map[counted]int{}
 	for _, old := range before.Violations {
-		counted[countedKey(old)]++
+		known[countedKey(old)]++
 	}
 	for _, n := range after.Violations {
 		k := countedKey(n)
-		if counted[k]--; counted[k] >= 0 {
+		if known[k]--; known[k] >= 0 {
 			continue
 		}
 		c := Cause{Message: n.Message, Reason: "it begins to count on that day"}
@@ -178,18 +178,20 @@ func waiverEnd(v Verdict, id string) string {
 	return ""
 }
 
-// countedKey tells the violations of one rule apart. The message is not in it: it
-// may name an age.
-func countedKey(v Violation) string {
+// counted tells the violations of one rule apart. The message is not in it: it may
+// name an age.
+type counted struct {
+	finding identity
+	fact    string
+}
+
+func countedKey(v Violation) counted {
 	if v.Finding != nil {
-		if v.Finding.Kind == evidence.KindVulnerability {
-			return vulnerabilityKey(v.Finding)
-		}
-		return secretKey(v.Finding)
+		return counted{finding: identityOf(v.Finding)}
 	}
 	pkg := ""
 	if v.Package != nil {
 		pkg = v.Package.Name + " " + v.Package.Version + " " + v.Package.Path
 	}
-	return strings.Join([]string{v.ID, pkg, v.Path, v.Layer.DiffID, v.Layer.Digest}, "\x00")
+	return counted{fact: strings.Join([]string{v.ID, pkg, v.Path, v.Layer.DiffID, v.Layer.Digest}, "\x00")}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/policy"
@@ -16,7 +15,7 @@ import (
 const secretAnalyzer = "secret"
 
 func (s *subject) secrets(r policy.SecretRule) judgement {
-	all := s.findings(evidence.KindSecret, secretKey)
+	all := s.findings(evidence.KindSecret)
 	j := judgement{noun: "secret", examined: len(all), max: r.Max, gaps: s.secretGaps(), met: "no secret found"}
 	if len(all) > 0 {
 		j.met = fmt.Sprintf("none of %s is concerned", countOf(len(all), "secret"))
@@ -49,13 +48,6 @@ func (s *subject) secretGaps() gaps {
 		}
 	}
 	return g
-}
-
-// secretKey makes findings distinct by rule and place.
-func secretKey(f *evidence.Finding) string {
-	return strings.Join([]string{
-		string(f.Kind), f.ID, f.Location(), strconv.Itoa(f.StartLine), strconv.Itoa(f.EndLine),
-	}, "\x00")
 }
 
 func secretMessage(f *evidence.Finding) string {

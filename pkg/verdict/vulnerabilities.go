@@ -17,7 +17,7 @@ func (s *subject) vulnerabilities(r policy.VulnerabilityRule) judgement {
 	if r.EndOfLife {
 		return s.endOfLife(r)
 	}
-	all := s.findings(evidence.KindVulnerability, vulnerabilityKey)
+	all := s.findings(evidence.KindVulnerability)
 	j := judgement{
 		noun: "vulnerability", examined: len(all), max: r.Max,
 		gaps: s.open(RuleImage, RuleIntegrity, RuleLimits, RuleDatabase, RuleCoverageOS, RuleCoveragePackages, RuleCoverageFiles, RuleScan),
