@@ -97,23 +97,29 @@ func removeOld(outs []output) error {
 	return nil
 }
 
-// write renders every output, also after one of them failed.
+// write renders every output, also after one of them failed. Files come first: who
+// reads standard output may stop reading, which ends the process.
 func (a *app) write(outs []output, v verdict.Verdict, color string) error {
+	opts := report.Options{Versions: report.Versions{Ocigate: Version(), Trivy: scan.TrivyVersion}}
 	var errs []error
 	for _, o := range outs {
-		opts := report.Options{Versions: report.Versions{Ocigate: Version(), Trivy: scan.TrivyVersion}}
 		if o.path == "" {
-			if o.format == "text" {
-				opts.Width, opts.Color = a.terminal(a.streams.Out, color)
-			}
-			if err := o.render(a.streams.Out, v, opts); err != nil {
-				errs = append(errs, fmt.Errorf("write the report: %w", err))
-			}
 			continue
 		}
 		err := atomicfile.Write(o.path, 0o644, func(w io.Writer) error { return o.render(w, v, opts) })
 		if err != nil {
 			errs = append(errs, fmt.Errorf("write the report %s: %w", o.path, err))
+		}
+	}
+	for _, o := range outs {
+		if o.path != "" {
+			continue
+		}
+		if o.format == "text" {
+			opts.Width, opts.Color = a.terminal(a.streams.Out, color)
+		}
+		if err := o.render(a.streams.Out, v, opts); err != nil {
+			errs = append(errs, fmt.Errorf("write the report: %w", err))
 		}
 	}
 	return errors.Join(errs...)

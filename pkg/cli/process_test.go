@@ -270,3 +270,25 @@ func TestRudeRegistry(t *testing.T) {
 		})
 	}
 }
+
+// Whoever reads the text may stop reading: the files are there all the same.
+func TestReportsWhenNobodyReads(t *testing.T) {
+	p := newProcess(t)
+	image := imagetest.WriteTar(t, "image.tar", imagetest.DockerFiles(imagetest.Saved{Image: imagetest.NewImage(alpine("1.36.1-r31"))})...)
+	report := filepath.Join(p.dir, "verdict.json")
+	cmd, _, _ := p.command(image, "--output", "text", "--output", "json="+report)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout = w
+	if err := errors.Join(r.Close(), cmd.Start(), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Error("a report that nobody can read is exit 0")
+	}
+	if b, err := os.ReadFile(report); err != nil || !bytes.HasSuffix(b, []byte("}\n")) {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+}
