@@ -28,3 +28,30 @@ func TestUnusedFirstSeen(t *testing.T) {
 		}
 	}
 }
+
+// A VEX document that matches nothing is said to do so: who wrote it expects otherwise.
+func TestVEXAboutNothing(t *testing.T) {
+	f := vuln("CVE-1", evidence.SeverityLow, 0, "")
+	about := f
+	about.VEX = []evidence.VEXStatement{{Source: "vex.json", Status: "affected"}}
+	for name, c := range map[string]struct {
+		finding evidence.Finding
+		want    string
+	}{
+		"nothing":    {f, "the VEX document vex.json says nothing about what was found"},
+		"a finding":  {about, ""},
+		"unreadable": {f, "the VEX document vex.json is not used: torn"},
+	} {
+		state := evidence.FeedState{Source: "vex.json"}
+		if name == "unreadable" {
+			state.Problem = "torn"
+		}
+		ev := with(func(ev *evidence.Evidence) {
+			ev.Findings, ev.Feeds.VEX = []evidence.Finding{c.finding}, []evidence.FeedState{state}
+		})
+		got := strings.Join(decide(strict(), ev).Notes, "\n")
+		if !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}

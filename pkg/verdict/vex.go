@@ -39,10 +39,24 @@ func honoured(st evidence.VEXStatement) bool {
 // unusedVEX says which documents that the policy names were not used, and why.
 func unusedVEX(evs []evidence.Evidence) []string {
 	var notes []string
+	used := map[string]bool{}
+	for _, ev := range evs {
+		for i := range ev.Findings {
+			for _, st := range ev.Findings[i].VEX {
+				used[st.Source] = true
+			}
+		}
+	}
 	for _, ev := range evs {
 		for _, f := range ev.Feeds.VEX {
-			note := fmt.Sprintf("the VEX document %s is not used: %s", f.Source, f.Problem)
-			if f.Problem != "" && !slices.Contains(notes, note) {
+			var note string
+			switch {
+			case f.Problem != "":
+				note = fmt.Sprintf("the VEX document %s is not used: %s", f.Source, f.Problem)
+			case !used[f.Source]:
+				note = fmt.Sprintf("the VEX document %s says nothing about what was found in this image: a statement must name the vulnerability and, by package URL, this package or this image", f.Source)
+			}
+			if note != "" && !slices.Contains(notes, note) {
 				notes = append(notes, note)
 			}
 		}
