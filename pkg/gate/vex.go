@@ -3,6 +3,7 @@
 package gate
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,7 +31,7 @@ func readVEX(p *policy.Policy, at time.Time) []vexDocument {
 			continue
 		}
 		d := vexDocument{state: evidence.FeedState{Source: f.Path, Digest: f.Digest}, level: f.Level}
-		doc, err := vex.Parse(f.Data, named.Format)
+		doc, err := verifiedVEX(named)
 		if err != nil {
 			d.state.Problem = err.Error()
 			docs = append(docs, d)
@@ -46,6 +47,21 @@ func readVEX(p *policy.Policy, at time.Time) []vexDocument {
 		docs = append(docs, d)
 	}
 	return docs
+}
+
+// verifiedVEX reads a document. One whose signature the policy wants is not even
+// parsed before that is verified.
+func verifiedVEX(named policy.VEX) (*vex.Document, error) {
+	switch {
+	case named.Signature == nil && named.Key == nil:
+	case named.Signature == nil || named.Key == nil:
+		return nil, errors.New("a signature and the key that it must be by belong together")
+	default:
+		if err := vex.VerifySignature(named.File.Data, named.Signature.Data, named.Key.Data); err != nil {
+			return nil, fmt.Errorf("its signature %s: %w", named.Signature.Path, err)
+		}
+	}
+	return vex.Parse(named.File.Data, named.Format)
 }
 
 // clockSkew is by how much the clocks of author and gate may differ.

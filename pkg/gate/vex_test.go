@@ -4,6 +4,11 @@ package gate
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
 	"io/fs"
 	"strings"
 	"testing"
@@ -110,5 +115,45 @@ func TestVEX(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSignedVEX: a document whose signature the policy wants is believed only if the
+// key made it.
+func TestSignedVEX(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document := statement(notAffected)
+	files := func(signed string) vexFiles {
+		return vexFiles{
+			"vex.json": document, "vendor.pub": string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
+			"vex.json.sig": base64.StdEncoding.EncodeToString(ed25519.Sign(private, []byte(signed))),
+			"p": "version: 1\nname: t\nfeeds: {vex: {file: vex.json, signature: vex.json.sig, key: {file: vendor.pub}}}\n" +
+				"rules: {vulnerabilities: [{id: critical, severity: [critical, unknown]}]}\n",
+		}
+	}
+	for signed, want := range map[string]verdict.Status{document: verdict.Passed, document + " ": verdict.Failed} {
+		p, err := policy.Load(t.Context(), policy.Request{Policy: "p"}, files(signed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := gateOf(index{"linux/amd64"}, vulnerable).Check(t.Context(), Request{Reference: "oci:x", Policy: p, EffectiveTime: at})
+		if err != nil || v.Status != want {
+			t.Errorf("%s, want %s: %v", v.Status, want, err)
+		}
+		if notes := strings.Join(v.Notes, "\n"); (want == verdict.Failed) != strings.Contains(notes, "not by the key") {
+			t.Errorf("notes %q", notes)
+		}
+	}
+	half := files(document)
+	half["p"] = strings.Replace(half["p"], ", key: {file: vendor.pub}", "", 1)
+	if _, err := policy.Load(t.Context(), policy.Request{Policy: "p"}, half); err == nil || !strings.Contains(err.Error(), "belong together") {
+		t.Errorf("a signature without a key: %v", err)
 	}
 }

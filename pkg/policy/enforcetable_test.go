@@ -82,6 +82,7 @@ func tightenings() map[string]tightening {
 		"feeds.kev.max-age":  {inner: "file: a.json", have: "3d", tighter: []string{"2d"}, looser: []string{"4d"}, add: []string{"14d"}},
 		"feeds.epss.max-age": {inner: "file: a.json", have: "3d", tighter: []string{"2d"}, looser: []string{"4d"}, add: []string{"14d"}},
 		"feeds.vex":          vex, "feeds.vex.file": vex, "feeds.vex.format": vex, "feeds.vex.author": vex, "feeds.vex.max-age": vex,
+		"feeds.vex.signature": vex, "feeds.vex.key": vex, "feeds.vex.key.file": vex,
 
 		"rules.*":             {why: "rules are compared by id"},
 		"rules.*.id":          {why: "a new id is a new rule: TestEnforcedRules"},
