@@ -5,6 +5,7 @@ package gate
 import (
 	"context"
 	"io/fs"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,5 +79,43 @@ images: [{match: [x], rules: {custom: [{id: house, rego: x.rego}]}}]
 				t.Errorf("the rules saw %+v", s.seen)
 			}
 		})
+	}
+}
+
+// TestEnforcedCustomRules: what the feeds of a repository say does not reach the input
+// of an enforced rule, which could otherwise be talked out of a finding.
+func TestEnforcedCustomRules(t *testing.T) {
+	l := files{
+		"above": "version: 1\nname: above\nfeeds: {epss: {file: epss.csv}}\nrules: {custom: [{id: theirs, rego: all.rego}]}\n",
+		"p": "version: 1\nname: p\nfeeds: {vex: {file: vex.json}, kev: {file: kev.json}}\n" +
+			"rules: {custom: [{id: ours, rego: all.rego}]}\n",
+		"all.rego": "", "vex.json": strings.Replace(statement(notAffected), "CVE-1", "CVE-2026-0001", 1),
+		"kev.json": `{"dateReleased": "2026-11-01T00:00:00Z", "count": 1, "vulnerabilities": [{"cveID": "CVE-2026-0001", "dateAdded": "2026-10-01"}]}`,
+		"epss.csv": "#model_version:v2026,score_date:2026-11-01T00:00:00Z\ncve,epss,percentile\nCVE-2026-0001,0.5,0.9\n",
+	}
+	p, err := policy.Load(t.Context(), policy.Request{Policy: "p", Enforce: []policy.Enforced{{Reference: "above"}}}, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := gateOf(index{"linux/amd64"}, func(ctx context.Context) (*evidence.Evidence, error) {
+		e, err := vulnerable(ctx)
+		e.Findings[0].ID = "CVE-2026-0001"
+		return e, err
+	})
+	s := &speaker{}
+	g.Custom = s
+	if _, err := g.Check(t.Context(), Request{Reference: "oci:x", Policy: p, EffectiveTime: at}); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.seen) != 2 {
+		t.Fatalf("%d inputs for rules of two levels", len(s.seen))
+	}
+	for i, own := range []bool{false, true} {
+		ev := s.seen[i]
+		f := ev.Findings[0]
+		if (len(f.VEX) > 0) != own || (f.KnownExploited != nil) != own || f.EPSS == nil ||
+			(ev.Feeds.KEV != nil) != own || (len(ev.Feeds.VEX) > 0) != own || ev.Feeds.EPSS == nil {
+			t.Errorf("own level %v: %+v, feeds %+v", own, f, ev.Feeds)
+		}
 	}
 }
