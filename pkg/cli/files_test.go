@@ -5,7 +5,6 @@ package cli_test
 import (
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -36,14 +35,6 @@ rules:
 // TestFilesOfRealImages judges the project's real images: what planted-truth.json lists
 // is found, and the cache makes no difference.
 func TestFilesOfRealImages(t *testing.T) {
-	data := os.Getenv("OCIGATE_TEST_DATA")
-	if data == "" {
-		data = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	images := filepath.Join(data, "images")
-	if _, err := os.Stat(images); err != nil {
-		t.Skipf("no images: %v (set OCIGATE_TEST_DATA)", err)
-	}
 	cases := map[string]map[string][]string{
 		"planted.oci.tar": {
 			"privileges": {
@@ -76,7 +67,7 @@ func TestFilesOfRealImages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var reports [2]string
 			for i := range reports {
-				cmd, out, errs := p.command(filepath.Join(images, name), "--baseline", filepath.Join(images, "alpine-3.10.3.tar"), "--output", "json",
+				cmd, out, errs := p.command(shared(t, name), "--baseline", shared(t, "alpine-3.10.3.tar"), "--output", "json",
 					"--effective-time", "2026-11-24", "--allow-past")
 				_ = cmd.Run() // fails or not as the image deserves
 				if reports[i] = out.String(); reports[i] == "" {
