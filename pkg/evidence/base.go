@@ -71,6 +71,9 @@ type Base struct {
 	Reason string `json:"reason,omitempty"`
 	// Hint says what to do about it.
 	Hint string `json:"hint,omitempty"`
+	// Signatures are those of the base image; nil where no rule asks for them, or it is
+	// not known which image the base is.
+	Signatures *Signatures `json:"signatures,omitempty"`
 }
 
 // Dockerfile is a build file as far as rules ask about it.

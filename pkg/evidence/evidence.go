@@ -28,6 +28,8 @@ type Evidence struct {
 	Waste *Waste `json:"waste,omitempty"`
 	// Base is what is known of the base image; nil where nothing names one.
 	Base *Base `json:"base,omitempty"`
+	// Signatures are those of the image; nil where no rule asks for them.
+	Signatures *Signatures `json:"signatures,omitempty"`
 	// Dockerfile is the build file that the caller gave; nil for none.
 	Dockerfile *Dockerfile `json:"dockerfile,omitempty"`
 	// Baseline is the image to compare with; nil for none.

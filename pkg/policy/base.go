@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
 
@@ -24,6 +26,8 @@ type BaseRule struct {
 	MaxAge time.Duration
 	// CurrentRequired (`current: required`) demands that the base's tag still leads to it.
 	CurrentRequired bool
+	// SignedBy are authorities any of which must have signed the base.
+	SignedBy []string `json:",omitempty"`
 	// ScratchAllowed (`scratch: allowed`) accepts an image that is built from scratch.
 	ScratchAllowed bool
 }
@@ -52,18 +56,45 @@ func (p *parser) baseKeys(r *Rule) []key {
 		word("latest", "forbidden: the base has a tag other than latest, or a digest.", &own.LatestForbidden, demands, "forbidden"),
 		p.durationKey("max-age", "The greatest age of the base image, from its creation to the effective time.", &own.MaxAge, lower),
 		word("current", "required: the base's tag still leads to the base that the image is built on.", &own.CurrentRequired, demands, "required"),
+		p.signedByKey(&own.SignedBy),
 		word("scratch", "Whether an image may be built from scratch; default forbidden.", &own.ScratchAllowed, towardsFrom("forbidden", "allowed", "forbidden"), "allowed", "forbidden"),
 	}
 }
 
+// signedByKey reads the name of an authority, or a list of which any will do.
+func (p *parser) signedByKey(into *[]string) key {
+	return key{name: "signed-by", about: "Who must have signed the base image: an authority, or a list of which any will do.", tighten: fewerSigners,
+		shape: shape{kind: shapeOneOf, oneOf: []shape{{kind: shapeString}, listOf(shape{kind: shapeString})}},
+		read: func(v value) {
+			if v.node.Kind != yaml.SequenceNode {
+				if s, ok := p.authorityReference(v); ok {
+					*into = []string{s}
+				}
+				return
+			}
+			*into, _ = p.strings(v, p.authorityReference)
+		}}
+}
+
+// fewerSigners is fewerOrNew for a name or a list of names.
+func fewerSigners(enforced, mine *yaml.Node) bool {
+	list := func(n *yaml.Node) *yaml.Node {
+		if n == nil || n.Kind != yaml.ScalarNode {
+			return n
+		}
+		return &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{n}}
+	}
+	return fewerOrNew(list(enforced), list(mine))
+}
+
 func checkBase(p *parser, v value, _ *Rule) {
 	// By what is written, so that a faulty value is not reported twice.
-	demands := slices.ContainsFunc([]string{"images", "pinned", "latest", "max-age", "current", "scratch"}, func(name string) bool {
+	demands := slices.ContainsFunc([]string{"images", "pinned", "latest", "max-age", "current", "signed-by", "scratch"}, func(name string) bool {
 		n := child(v.node, name)
 		return n != nil && n.Value != "false" && n.Value != "allowed"
 	})
 	if !demands {
-		p.demandsNothing(v, "images", "pinned", "latest", "max-age", "current", "scratch: forbidden")
+		p.demandsNothing(v, "images", "pinned", "latest", "max-age", "current", "signed-by", "scratch: forbidden")
 	}
 }
 
@@ -106,6 +137,9 @@ func baseTitle(rule *Rule) string {
 	}
 	if r.CurrentRequired {
 		is = append(is, "what its tag is now")
+	}
+	if len(r.SignedBy) > 0 {
+		is = append(is, "signed by "+wording.Or(r.SignedBy))
 	}
 	if r.MaxAge > 0 {
 		is = append(is, fmt.Sprintf("at most %s old", days(r.MaxAge)))

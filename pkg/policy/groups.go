@@ -37,6 +37,8 @@ const (
 	GroupLicences        Group = "licences"
 	GroupReference       Group = "reference"
 	GroupRuntime         Group = "runtime"
+	GroupSignatures      Group = "signatures"
+	GroupAttestations    Group = "attestations"
 	GroupCustom          Group = "custom"
 )
 
@@ -55,7 +57,7 @@ type group struct {
 func groups() []group {
 	return []group{
 		vulnerabilityGroup(), secretGroup(), baseGroup(), configGroup(), fileGroup(), layerGroup(),
-		packageGroup(), licenceGroup(), referenceGroup(), runtimeGroup(), customGroup(),
+		packageGroup(), licenceGroup(), referenceGroup(), runtimeGroup(), signatureGroup(), attestationGroup(), customGroup(),
 	}
 }
 

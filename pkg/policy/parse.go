@@ -127,6 +127,7 @@ func (p *parser) makeDocumentKeys() []key {
 		p.coverageKey(),
 		p.unknownKey(),
 		p.feedsKey(),
+		p.authoritiesKey(),
 		p.rulesKey(),
 		p.waiversKey(),
 		p.waiverFilesKey(),

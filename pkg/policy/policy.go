@@ -40,6 +40,9 @@ type Policy struct {
 	// Feeds are the files that findings are annotated from.
 	Feeds Feeds `json:",omitzero"`
 
+	// Authorities are whose signatures count; rules name them.
+	Authorities []Authority `json:",omitempty"`
+
 	// Rules are in the order of the file, those of enforced policies first.
 	Rules   []Rule
 	Waivers []Waiver
@@ -119,6 +122,8 @@ type Rule struct {
 	Licences        *LicenceRule       `json:",omitempty"`
 	Reference       *ReferenceRule     `json:",omitempty"`
 	Runtime         *RuntimeRule       `json:",omitempty"`
+	Signatures      *SignatureRule     `json:",omitempty"`
+	Attestations    *AttestationRule   `json:",omitempty"`
 	Custom          *CustomRule        `json:",omitempty"`
 }
 

@@ -30,10 +30,11 @@ type parser struct {
 	// waiversOnly is set for a file of waivers, which is no policy.
 	waiversOnly bool
 
-	// rules and waivers are the ids so far, those of faulty rules included, so that
+	// rules, waivers and authorities are the ids so far, those of faulty rules included, so that
 	// one mistake does not cause another message.
-	rules   map[string]ruleRef
-	waivers map[string]place
+	rules       map[string]ruleRef
+	waivers     map[string]place
+	authorities map[string]place
 	// files are the files that the document names, to be read by Load.
 	files []*File
 	// checks compare places with each other and run when all have been read.
@@ -52,6 +53,8 @@ func newParser(d *Document) *parser {
 		document: d,
 		rules:    map[string]ruleRef{},
 		waivers:  map[string]place{},
+
+		authorities: map[string]place{},
 	}
 }
 

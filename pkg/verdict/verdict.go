@@ -23,6 +23,12 @@ const (
 	Errored Status = "ERROR"
 )
 
+// Scope is the part of a policy that was asked for.
+type Scope string
+
+// ScopeSignatures: only rules about signatures, attestations and the base image.
+const ScopeSignatures Scope = "signatures"
+
 // Result is the outcome of one rule on one subject.
 type Result string
 
@@ -45,6 +51,12 @@ type Verdict struct {
 	// ReportOnly is true where the run was told to exit 0 on FAILED.
 	ReportOnly bool      `json:"reportOnly"`
 	Policy     PolicyRef `json:"policy"`
+	// Scope says that only a part of the policy was asked for: such a PASSED is no
+	// permission to push. Empty is everything.
+	Scope Scope `json:"scope,omitempty"`
+	// FailedFast is true where failed signatures ended the run before the image was
+	// scanned; other rules are "not examined".
+	FailedFast bool `json:"failedFast,omitempty"`
 	// Reference is what the user asked to judge.
 	Reference string           `json:"reference"`
 	Subjects  []SubjectVerdict `json:"subjects"`
@@ -222,4 +234,9 @@ type Input struct {
 	EffectiveTime      time.Time
 	EffectiveTimeGiven bool
 	ReportOnly         bool
+	// Scope narrows the decision to a part of the policy.
+	Scope Scope
+	// FailFast says that the image was not scanned because rules of ScopeSignatures had
+	// failed. If they have not, the verdict is ERROR.
+	FailFast bool
 }

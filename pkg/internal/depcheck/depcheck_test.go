@@ -57,6 +57,7 @@ var allowed = map[string][]string{
 	"pkg/gate":       {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/image", "pkg/feed", "pkg/vex"},
 	"pkg/policyoci":  {},
 	"pkg/waiverfile": {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/vex"},
+	"pkg/signature":  {"pkg/evidence"},
 	"pkg/custom":     {"pkg/evidence", "policies"},
 	"pkg/policytest": {"pkg/evidence", "pkg/policy", "pkg/verdict"},
 	"policies":       {},

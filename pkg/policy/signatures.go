@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ocigate/ocigate/pkg/internal/wording"
+)
+
+// Signed says whose signatures a rule is about.
+type Signed string
+
+// Image is the default.
+const (
+	SignedImage Signed = "image"
+	SignedBase  Signed = "base"
+)
+
+// Signers is what rules about signatures and attestations have in common.
+type Signers struct {
+	// Of is the image or its base.
+	Of Signed
+	// Authorities are those of whom Min different ones must have signed.
+	Authorities []string
+	Min         int
+	// MaxAge is the greatest age of the signature, by a verified time; 0 is any.
+	MaxAge time.Duration `json:",omitempty"`
+	// RepositoryMatch (`repository: match`) demands that what was signed names the
+	// repository that the image is in, or its destination.
+	RepositoryMatch bool `json:",omitempty"`
+}
+
+// SignatureRule is about signatures.
+type SignatureRule struct {
+	Signers
+}
+
+func signatureGroup() group {
+	return group{
+		name: GroupSignatures, about: "Signatures of the image, or of its base.",
+		keys: func(p *parser, r *Rule) []key {
+			r.Signatures = &SignatureRule{}
+			return p.signersKeys(&r.Signatures.Signers)
+		},
+		title: func(r *Rule) string { return "The " + r.Signatures.thing() + " is signed by " + r.Signatures.who() },
+		remediation: func(r *Rule) string {
+			return "Sign the " + r.Signatures.thing() + " by its digest with cosign, as one of " + wording.Or(r.Signatures.Authorities) + "."
+		},
+	}
+}
+
+func (p *parser) signersKeys(s *Signers) []key {
+	s.Of, s.Min = SignedImage, 1
+	return []key{
+		enumKey(p, "of", "What must be signed: image (the default) or base.", &s.Of, nil, SignedImage, SignedBase),
+		p.authoritiesKeyOf(&s.Authorities, "Who must have signed: any of these authorities.").must(),
+		p.countKey("min", "How many different authorities of them; default 1.", &s.Min, higher),
+		p.durationKey("max-age", "The greatest age, by the time that a timestamp authority or the transparency log vouches for.", &s.MaxAge, lower),
+		{name: "repository", about: "match: what was signed names the repository that the image is in, or its destination.", tighten: demands,
+			shape: shape{kind: shapeString, enum: []string{"match"}}, read: func(v value) { _, s.RepositoryMatch = p.enum(v, "match") }},
+	}
+}
+
+func (s Signers) thing() string {
+	if s.Of == SignedBase {
+		return "base image"
+	}
+	return "image"
+}
+
+func (s Signers) who() string {
+	if s.Min > 1 {
+		return fmt.Sprintf("%d of %s", s.Min, strings.Join(s.Authorities, ", "))
+	}
+	return wording.Or(s.Authorities)
+}
+
+// signers are the demands of all rules about signatures and attestations of a thing.
+func (p *Policy) signers(of Signed, each func(Signers)) {
+	for _, r := range p.Rules {
+		switch {
+		case r.Signatures != nil && r.Signatures.Of == of:
+			each(r.Signatures.Signers)
+		case r.Attestations != nil && r.Attestations.Of == of:
+			each(r.Attestations.Signers)
+		case r.Base != nil && of == SignedBase && len(r.Base.SignedBy) > 0:
+			each(Signers{Of: of, Authorities: r.Base.SignedBy, Min: 1})
+		}
+	}
+}
+
+// AuthoritiesOf are the authorities that rules name for the image or its base, in the
+// order of the policy; none where no rule asks for signatures.
+func (p *Policy) AuthoritiesOf(of Signed) []Authority {
+	named := map[string]bool{}
+	p.signers(of, func(s Signers) {
+		for _, name := range s.Authorities {
+			named[name] = true
+		}
+	})
+	var out []Authority
+	for _, a := range p.Authorities {
+		if named[a.Name] {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// AsksPredicate says whether a rule looks into predicates of the type.
+func (p *Policy) AsksPredicate(of Signed, predicateType string) bool {
+	return slices.ContainsFunc(p.Rules, func(r Rule) bool {
+		a := r.Attestations
+		return a != nil && a.Of == of && a.AsksContent() && slices.Contains(a.PredicateTypes, predicateType)
+	})
+}
