@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -67,11 +68,14 @@ func (p *parser) filesKey(name, about string, into *[]*File) key {
 }
 
 // CustomRules are the custom rules of the policy and of all its per-image sections.
-func (p *Policy) CustomRules() []Rule {
+func (p *Policy) CustomRules() []Rule { return p.RulesOf(GroupCustom) }
+
+// RulesOf are the rules of the groups, of the policy and of all its per-image sections.
+func (p *Policy) RulesOf(groups ...Group) []Rule {
 	var rules []Rule
 	add := func(p *Policy) {
 		for _, r := range p.Rules {
-			if r.Custom != nil {
+			if slices.Contains(groups, r.Group) {
 				rules = append(rules, r)
 			}
 		}
