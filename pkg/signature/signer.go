@@ -108,7 +108,7 @@ func complete(a Authority, m root.TrustedMaterial, name string) error {
 		return nil
 	}
 	return problemf("add them to the trusted root, or say in the authority that they are optional",
-		"the trusted root %s has no %s", name, strings.Join(missing, ", no "))
+		"the trusted root (%s) has no %s", name, strings.Join(missing, ", no "))
 }
 
 const (

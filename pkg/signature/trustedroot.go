@@ -15,7 +15,7 @@ import (
 const (
 	maxRootBytes   = 4 << 20
 	maxRootEntries = 256
-	publicGood     = "the public good instance"
+	publicGood     = "public good instance (TUF)"
 )
 
 // roots are the trusted roots that a Verifier has loaded, by what they are from:
@@ -84,18 +84,30 @@ func (r *TrustedRoot) key() (k [sha256.Size]byte) {
 // rootSource says where trust anchors are from, and how they are loaded.
 func (v *Verifier) rootSource(r *TrustedRoot) (name string, load func(context.Context) (root.TrustedMaterial, error), err error) {
 	if r == nil {
-		return publicGood, func(context.Context) (root.TrustedMaterial, error) { return nil, errors.New("not there yet") }, nil
+		return publicGood, func(ctx context.Context) (root.TrustedMaterial, error) { return v.tufRoot(ctx, publicGoodRepository()) }, nil
 	}
 	name = r.Name
 	if name == "" {
-		name = "of the policy"
+		name = "in the policy"
 	}
 	own := len(r.CA)+len(r.TSA)+len(r.Rekor)+len(r.CTLog) > 0
 	switch {
 	case len(r.JSON) > 0 && r.TUF == nil && !own:
 		return name, func(context.Context) (root.TrustedMaterial, error) { return parseRoot(name, r.JSON) }, nil
+	case r.TUF != nil && len(r.JSON) == 0 && !own:
+		return "TUF " + shorten(r.TUF.Mirror, maxValue), func(ctx context.Context) (root.TrustedMaterial, error) {
+			return v.tufRoot(ctx, tufRepository{r.TUF.Mirror, r.TUF.Root})
+		}, nil
+	case own && len(r.JSON) == 0 && r.TUF == nil:
+		return name, func(context.Context) (root.TrustedMaterial, error) {
+			m, err := ownRoot(r)
+			if err != nil {
+				return nil, problemf("give certificates and public keys in PEM form and nothing else", "the trusted root (%s) cannot be used: %v", name, err)
+			}
+			return m, nil
+		}, nil
 	}
-	return name, nil, fmt.Errorf("the trusted root %s needs exactly one of a trusted_root.json, TUF and certificates or keys in PEM form", name)
+	return name, nil, fmt.Errorf("the trusted root (%s) needs exactly one of a trusted_root.json, TUF, and certificates or keys in PEM form", name)
 }
 
 // parseRoot reads a trusted_root.json.
@@ -103,24 +115,24 @@ func parseRoot(name string, data []byte) (m root.TrustedMaterial, err error) {
 	const hint = "name a trusted_root.json of sigstore's, for example by cosign trusted-root create"
 	defer func() {
 		if r := recover(); r != nil {
-			m, err = nil, problemf(hint, "the trusted root %s cannot be read: %v", name, r)
+			m, err = nil, problemf(hint, "the trusted root (%s) cannot be read: %v", name, r)
 		}
 	}()
 	if len(data) > maxRootBytes {
-		return nil, problemf(hint, "the trusted root %s has more than %d bytes", name, maxRootBytes)
+		return nil, problemf(hint, "the trusted root (%s) has more than %d bytes", name, maxRootBytes)
 	}
 	p, err := root.NewTrustedRootProtobuf(data)
 	if err != nil {
-		return nil, problemf(hint, "the trusted root %s cannot be read: %v", name, err)
+		return nil, problemf(hint, "the trusted root (%s) cannot be read: %v", name, err)
 	}
 	for _, n := range []int{len(p.GetTlogs()), len(p.GetCtlogs()), len(p.GetCertificateAuthorities()), len(p.GetTimestampAuthorities())} {
 		if n > maxRootEntries {
-			return nil, problemf(hint, "the trusted root %s has more than %d entries of one kind", name, maxRootEntries)
+			return nil, problemf(hint, "the trusted root (%s) has more than %d entries of one kind", name, maxRootEntries)
 		}
 	}
 	t, err := root.NewTrustedRootFromProtobuf(p)
 	if err != nil {
-		return nil, problemf(hint, "the trusted root %s cannot be read: %v", name, err)
+		return nil, problemf(hint, "the trusted root (%s) cannot be read: %v", name, err)
 	}
 	return t, nil
 }
