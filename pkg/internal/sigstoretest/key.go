@@ -38,6 +38,8 @@ type Key struct {
 	Hash crypto.Hash
 	// PublicPEM and PrivatePEM are in PKIX and PKCS #8 form.
 	PublicPEM, PrivatePEM []byte
+
+	encrypted []byte
 }
 
 // NewKey makes a key.
