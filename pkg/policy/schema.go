@@ -222,6 +222,9 @@ func (s shape) mapping() object {
 		if s.item != nil {
 			value = *s.item
 		}
+		if s.enum != nil {
+			o = append(o, member{"propertyNames", object{{"enum", s.enum}}})
+		}
 		return append(o, member{"additionalProperties", value.schema("")}, member{"minProperties", 1})
 	}
 	properties := object{}

@@ -34,7 +34,9 @@ type parser struct {
 	// one mistake does not cause another message.
 	rules       map[string]ruleRef
 	waivers     map[string]place
-	authorities map[string]place
+	authorities map[string]authorityRef
+	// guesses counts the searches for an authority that was meant.
+	guesses int
 	// files are the files that the document names, to be read by Load.
 	files []*File
 	// checks compare places with each other and run when all have been read.
@@ -54,7 +56,7 @@ func newParser(d *Document) *parser {
 		rules:    map[string]ruleRef{},
 		waivers:  map[string]place{},
 
-		authorities: map[string]place{},
+		authorities: map[string]authorityRef{},
 	}
 }
 

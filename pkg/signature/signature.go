@@ -143,7 +143,10 @@ type TUF struct {
 
 // Verifier verifies. It keeps what it fetched: several platforms of one image share
 // the signatures of their index.
-type Verifier struct{ opts Options }
+type Verifier struct {
+	opts  Options
+	roots roots
+}
 
 // New makes a Verifier.
 func New(opts Options) *Verifier { return &Verifier{opts: opts} }
