@@ -58,6 +58,9 @@ func (o *opener) parseRepository(s string) (name.Repository, error) {
 	if redactReference(s) != s {
 		return name.Repository{}, faultf(KindUsage, "a repository holds no credentials").withHint("use docker login")
 	}
+	if strings.Contains(s, "//") || strings.HasPrefix(s, ".") {
+		return name.Repository{}, faultf(KindUsage, "not a repository: say registry.example.com/app")
+	}
 	repo, err := name.NewRepository(s)
 	if err == nil && o.isPlain(repo.RegistryStr()) {
 		repo, err = name.NewRepository(s, name.Insecure)
