@@ -333,6 +333,7 @@ func TestRepositoryNames(t *testing.T) {
 	for in, want := range map[string]string{
 		"alpine": "docker.io/library/alpine", "alpine:3.20": "docker.io/library/alpine", "registry:ghcr.io/a/b@" + subject.String(): "ghcr.io/a/b",
 		"localhost:5000/x:1@" + subject.String(): "localhost:5000/x",
+		"registry:2":                             "docker.io/library/registry",
 	} {
 		if got, err := image.Repository(in); got != want || err != nil {
 			t.Errorf("%s: %q, %v", in, got, err)
@@ -341,6 +342,11 @@ func TestRepositoryNames(t *testing.T) {
 	for _, in := range []string{"", "UPPER", "a@b"} {
 		_, err := image.Repository(in)
 		wantFailure(t, func() error { return err }, image.KindUsage)
+	}
+	for in, want := range map[string]bool{"oci:dir": true, "docker-archive:a.tar": true, "./a.tar": true, "docker-daemon:x": true, "alpine": false, "registry:2": false, "registry:host/x": false} {
+		if image.IsLocalBase(in) != want {
+			t.Errorf("%s: local %v", in, !want)
+		}
 	}
 	for _, in := range []string{"", "UPPER", "host/app:tag", "host/app@" + subject.String(), "https://host/app", "user:hunter2@example.test/app", "../x"} {
 		_, err := image.OpenAttachments(t.Context(), in, options(t))

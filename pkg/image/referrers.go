@@ -56,7 +56,13 @@ func (r *registry) attached(ctx context.Context, id string) ([]byte, bool, error
 		}
 	}
 	raw, err := readLimited(body, "manifest "+id, r.limits.MaxManifest)
-	return raw, err == nil, err
+	if err != nil {
+		return nil, false, err
+	}
+	if pinned {
+		r.memo.put(memoKey{kindManifest, digest}, raw)
+	}
+	return raw, true, nil
 }
 
 // unanswered classifies an answer that is neither yes nor no.
