@@ -51,12 +51,17 @@ func (c Client) Path(t testing.TB) string {
 // nothing but the loopback interface. The error has what it said.
 func (c Client) Run(t testing.TB, args ...string) ([]byte, error) {
 	t.Helper()
+	return c.run(t, nil, args)
+}
+
+func (c Client) run(t testing.TB, env, args []string) ([]byte, error) {
+	t.Helper()
 	cmd := exec.Command(c.Path(t), args...)
 	const nowhere = "http://127.0.0.1:1"
-	cmd.Env = []string{
+	cmd.Env = append([]string{
 		"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "COSIGN_PASSWORD=" + password,
 		"HTTP_PROXY=" + nowhere, "HTTPS_PROXY=" + nowhere,
-	}
+	}, env...)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	if err := cmd.Run(); err != nil {
