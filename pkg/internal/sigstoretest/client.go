@@ -22,7 +22,7 @@ const (
 	CosignV3 Client = "v3.1.2"
 )
 
-// Cosign2 is the path of cosign v2.6.5, Cosign3 that of v3.1.2. Where .ci/cosign-clients
+// Cosign2 is the path of cosign v2.6.5. Where .ci/cosign-clients
 // has not built them, the test is skipped; it fails where OCIGATE_CI is set.
 func Cosign2(t testing.TB) string { t.Helper(); return CosignV2.Path(t) }
 

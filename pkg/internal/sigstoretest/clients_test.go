@@ -204,6 +204,42 @@ func TestClientsSignIndexes(t *testing.T) {
 	}
 }
 
+func TestClientsAreToldServicesByOptions(t *testing.T) {
+	key := sharedKey(t)
+	for _, c := range []Client{CosignV2, CosignV3} {
+		for _, k := range []Kind{
+			{}, {Log: LogV1}, {Log: LogV1, TSA: true}, {Keyless: true, Log: LogV1}, {Keyless: true, TSA: true},
+			{Keyless: true, Log: LogV1, Attest: "vuln"}, {Keyless: true, TSA: true, Attest: "vuln"},
+		} {
+			k.Bundle, k.ServiceFlags = true, true
+			t.Run(fmt.Sprintf("%s %s", c, k), func(t *testing.T) {
+				g := NewSigning(t, k)
+				g.Key = key
+				if err := g.Sign(t, c, k); err != nil {
+					t.Fatal(err)
+				}
+				if err := g.found(t, k); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+func TestClientsTakeFurtherOptions(t *testing.T) {
+	annotated := Kind{Args: []string{"-a", "commit=abc"}}
+	g := Signed(t, CosignV2, annotated)
+	if err := g.found(t, annotated); err != nil {
+		t.Error(err)
+	}
+	// The entry keeps the whole envelope, and its type is older than DSSE's own.
+	inToto := Kind{Log: LogV1, Attest: "vuln", Args: []string{"--rekor-entry-type", "intoto"}}
+	g = Signed(t, CosignV2, inToto)
+	if err := g.found(t, inToto); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestClientsSignFiles(t *testing.T) {
 	key, file := sharedKey(t), []byte("a file")
 	for _, c := range []Client{CosignV2, CosignV3} {

@@ -37,7 +37,10 @@ type Kind struct {
 	Attest string
 	// Index signs an index of two platforms; Recursive signs what it holds, too.
 	Index, Recursive bool
-	// Args are further arguments.
+	// ServiceFlags names the services by options in place of a signing configuration, as
+	// was usual before version 3: a bundle that is made in another way.
+	ServiceFlags bool
+	// Args are further arguments: "-a", "--rekor-entry-type", …
 	Args []string
 }
 
@@ -220,8 +223,10 @@ func (g *Signing) material(f *files, c Client, k Kind) []string {
 		args = append(args, "--new-bundle-format")
 	case c == CosignV3 && !k.Bundle:
 		args = append(args, "--new-bundle-format=false", "--use-signing-config=false")
+	case c == CosignV3 && k.ServiceFlags:
+		args = append(args, "--use-signing-config=false")
 	}
-	if k.Bundle {
+	if k.Bundle && !k.ServiceFlags {
 		return append(args, "--signing-config", f.write("signing_config.json", s.SigningConfig(k.Log, k.TSA)))
 	}
 	if k.Keyless {
