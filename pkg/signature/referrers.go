@@ -19,8 +19,7 @@ func (c *collector) referring(ctx context.Context, h v1.Hash) []candidate {
 	what := c.placeName(h, 2)
 	all, err := c.referrers(ctx, h)
 	if err != nil {
-		c.problem(unseen(what, err))
-		return nil
+		c.problem(unseen(what, err)) // what was found nevertheless is examined
 	}
 	if len(all) > maxReferrers {
 		c.problem(tooMuch(what, "there are %d referrers; only %d were looked at", len(all), maxReferrers))
