@@ -81,3 +81,25 @@ func Clip(s string, most int) string {
 	}
 	return s
 }
+
+// ShortDigests cuts each sha256 digest in a text to 12 digits, for places where it tells
+// things apart and nobody copies it.
+func ShortDigests(s string) string {
+	const digits, shown = 64, 12
+	var b strings.Builder
+	for {
+		i := strings.Index(s, "sha256")
+		if i < 0 {
+			return b.String() + s
+		}
+		i += len("sha256") + 1 // : or -
+		if len(s) < i+digits || strings.Trim(s[i:i+digits], "0123456789abcdef") != "" {
+			n := min(i, len(s))
+			b.WriteString(s[:n])
+			s = s[n:]
+			continue
+		}
+		b.WriteString(s[:i+shown] + "…")
+		s = s[i+digits:]
+	}
+}
