@@ -92,13 +92,14 @@ func ShortDigests(s string) string {
 		if i < 0 {
 			return b.String() + s
 		}
-		i += len("sha256") + 1 // : or -
-		if len(s) < i+digits || strings.Trim(s[i:i+digits], "0123456789abcdef") != "" {
-			n := min(i, len(s))
-			b.WriteString(s[:n])
-			s = s[n:]
+		i += len("sha256")
+		// A colon or a hyphen, and the digits.
+		if len(s) < i+1+digits || strings.Trim(s[i+1:i+1+digits], "0123456789abcdef") != "" {
+			b.WriteString(s[:i])
+			s = s[i:]
 			continue
 		}
+		i++
 		b.WriteString(s[:i+shown] + "…")
 		s = s[i+digits:]
 	}
