@@ -18,7 +18,6 @@ import (
 type Attachments struct {
 	place string
 	store attachmentStore
-	limit int64
 	close func() error
 }
 
@@ -52,7 +51,7 @@ func (o *opener) openAttachments(ctx context.Context, repository string) (*Attac
 	if err != nil {
 		return nil, registryError(repo.RegistryStr(), err)
 	}
-	return &Attachments{place: repository, store: reg, limit: o.Limits.MaxManifest, close: reg.connection.close}, nil
+	return &Attachments{place: repository, store: reg, close: reg.connection.close}, nil
 }
 
 func (o *opener) parseRepository(s string) (name.Repository, error) {
