@@ -187,7 +187,7 @@ func checkPolicy(t *testing.T, p *policy.Policy) {
 		groups := 0
 		for _, set := range []bool{
 			r.Vulnerabilities != nil, r.Secrets != nil, r.Base != nil, r.Config != nil, r.Files != nil, r.Layers != nil,
-			r.Packages != nil, r.Licences != nil, r.Reference != nil, r.Runtime != nil, r.Custom != nil,
+			r.Packages != nil, r.Licences != nil, r.Reference != nil, r.Runtime != nil, r.Signatures != nil, r.Attestations != nil, r.Custom != nil,
 		} {
 			if set {
 				groups++

@@ -194,7 +194,7 @@ func TestWhatCannotBeTightened(t *testing.T) {
 	want := []string{
 		// A feed that is added could only speak for the image.
 		"feeds.eol.file", "feeds.vex.author", "feeds.vex.format", "feeds.vex.max-age",
-		"rules.custom[].rego",
+		"rules.attestations[].rego", "rules.custom[].rego",
 		// It would make another rule of it.
 		"rules.vulnerabilities[].end-of-life",
 	}
