@@ -35,8 +35,8 @@ func TestAttestationRule(t *testing.T) {
 	for name, c := range map[string]signedCase{
 		"attested":             {plain, signedBy(attestation(slsa, nil, "release")), verdict.Pass, "", "as " + slsa + ", on the index", ""},
 		"nothing":              {plain, signedBy(), verdict.Fail, "unsigned", "has no attestation of type " + slsa + " by release", "cosign attest --type " + slsa + " --predicate FILE registry.example.com/app@sha256:1d"},
-		"a signature":          {plain, signedBy(item("release")), verdict.Fail, "predicate-type", "release attested " + signPayload, ""},
-		"another type":         {plain, signedBy(attestation("https://spdx.dev/Document", nil, "release")), verdict.Fail, "predicate-type", "https://spdx.dev/Document of the image, but not " + slsa, ""},
+		"a signature":          {plain, signedBy(item("release")), verdict.Fail, "predicate-type", "by release, only a signature", ""},
+		"another type":         {plain, signedBy(attestation("https://spdx.dev/Document", nil, "release")), verdict.Fail, "predicate-type", "no attestation of type " + slsa + " by release, only https://spdx.dev/Document", ""},
 		"no type":              {plain, signedBy(attestation("", nil, "release")), verdict.Fail, "predicate-type", "", ""},
 		"a rule of no type":    {attestationRule(func(r *policy.AttestationRule) { r.PredicateTypes = nil }), signedBy(attestation("", nil, "release")), verdict.Error, "", "demands nothing", ""},
 		"by somebody else":     {plain, signedBy(attestation(slsa, nil)), verdict.Fail, "other-signer", "has no attestation", "identities"},

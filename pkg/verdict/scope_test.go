@@ -3,7 +3,9 @@
 package verdict_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/policy"
@@ -149,5 +151,25 @@ func TestFailFast(t *testing.T) {
 	}
 	if c := verdict.Forecast(verdict.Input{Policy: p, EffectiveTime: now, FailFast: true, Evidence: []evidence.Evidence{unscanned(signedBy())}}, now.AddDate(0, 0, 5)); len(c) != 0 {
 		t.Errorf("forecast %+v", c)
+	}
+}
+
+// TestForecastOfSignatures: what will be too old is foretold, in a verdict on signatures too.
+func TestForecastOfSignatures(t *testing.T) {
+	s := signers("release")
+	s.MaxAge = 72 * time.Hour
+	made := attestationRule(func(r *policy.AttestationRule) {
+		r.Conditions = []policy.Condition{{Path: "at", Steps: []policy.Step{{Key: "at"}}, MaxAge: 96 * time.Hour}}
+	})
+	made.ID = "made"
+	p := trusting(critical, signatureRule(s), made)
+	ev := unscanned(signedBy(item("release"), attestation(slsa, map[string]any{"at": "2026-03-08T12:00:00Z"}, "release")))
+	changes := verdict.Forecast(verdict.Input{Policy: p, EffectiveTime: now, Scope: verdict.ScopeSignatures, Evidence: []evidence.Evidence{ev}}, now.AddDate(0, 0, 7))
+	var got []string
+	for _, c := range changes {
+		got = append(got, c.Date+" "+c.Rule+" "+string(c.To))
+	}
+	if want := "2026-03-11 s fail, 2026-03-12 made fail"; strings.Join(got, ", ") != want {
+		t.Errorf("got %v", got)
 	}
 }

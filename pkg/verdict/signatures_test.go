@@ -243,10 +243,11 @@ func TestSignatureRule(t *testing.T) {
 			ev.Subject.Source, ev.Subject.Name = evidence.SourceOCI, "registry.example.com/app:1"
 			return ev
 		}(), verdict.Error, "", "is not known", ""},
-		"the daemon":        {one, from(signedBy(), evidence.SourceDockerDaemon), verdict.Fail, "unsigned", "its source, docker-daemon, holds no signatures", "--bundle FILE"},
-		"a docker archive":  {one, from(signedBy(), evidence.SourceDockerArchive), verdict.Fail, "unsigned", "its source, docker-archive, holds no signatures", "in a registry"},
-		"an archive's file": {one, archived(evidence.SourceDockerArchive), verdict.Pass, "", "on the archive sha256:f1", ""},
-		"a daemon's file":   {one, archived(evidence.SourceDockerDaemon), verdict.Error, "", "not one of the image", ""},
+		"the daemon":            {one, from(signedBy(), evidence.SourceDockerDaemon), verdict.Fail, "unsigned", "its source, docker-daemon, holds no signatures", "--bundle FILE"},
+		"a docker archive":      {one, from(signedBy(), evidence.SourceDockerArchive), verdict.Fail, "unsigned", "its source, docker-archive, holds no signatures", "in a registry"},
+		"an archive's file":     {one, archived(evidence.SourceDockerArchive), verdict.Pass, "", "on the archive sha256:f1", ""},
+		"a daemon and a bundle": {one, from(signedBy(changed(item("release"), func(it *evidence.Signature) { it.Digest = "" })), evidence.SourceDockerDaemon), verdict.Error, "", "by no digest that is known", ""},
+		"a daemon's file":       {one, archived(evidence.SourceDockerDaemon), verdict.Error, "", "not one of the image", ""},
 		"not opened": {one, func() evidence.Evidence {
 			ev := signedBy(item("release"))
 			ev.Problems = []evidence.Problem{{Area: evidence.AreaImage, Message: "no"}}
