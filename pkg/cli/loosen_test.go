@@ -58,10 +58,12 @@ func checkFlags() map[string]setting {
 		"db-repository":      {why: "the policy limits the age of the database, and its origin and digest are in the verdict", values: []string{"127.0.0.1:1/db"}},
 		"java-db-repository": {why: "as db-repository", values: []string{"127.0.0.1:1/db"}},
 		"db-dir":             {why: "as db-repository; one that is not there is ERROR", values: []string{"$DIR/none", "$DIR/empty-db"}},
-		"offline":            {why: "fetches nothing; without a database it is ERROR", values: []string{"true"}},
+		"offline":            {why: "fetches nothing; without a database, or the trust anchors of signatures, it is ERROR", values: []string{"true"}},
 		"ca-file":            {why: "trusts a certificate; content is by digest", values: []string{"$DIR/lax.yaml"}},
 		"insecure-registry":  {why: "as ca-file", values: []string{"127.0.0.1:1"}},
 		"baseline":           {why: "max-growth is ERROR without it, and the verdict names the image that was compared with", values: []string{"$DIR/none", "docker-archive:$DIR/failing.tar"}},
+		"bundle":             {why: "adds a signature, which counts only if an authority of the policy made it", values: []string{"$DIR/lax.yaml", "$DIR/none"}},
+		"fail-fast":          {why: "ends a run that has failed; what is left is not examined, and nothing of it passes", values: []string{"true"}},
 		"help":               {why: "examines nothing, and gives no verdict", values: nil},
 	}
 }
