@@ -84,37 +84,41 @@ func variables() map[string]setting {
 	}
 }
 
+// TestEveryFlagIsKnown: those of verify are among those of check, and the same code reads them.
 func TestEveryFlagIsKnown(t *testing.T) {
 	known := checkFlags()
-	check, _, err := cli.Root().Find([]string{"check"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	check.InitDefaultHelpFlag()
 	seen := map[string]bool{}
-	visit := func(f *pflag.Flag) {
-		seen[f.Name] = true
-		if s, ok := known[f.Name]; !ok {
-			t.Errorf("--%s is not in the table: why can it loosen no policy?", f.Name)
-		} else if s.why == "" || len(s.values) == 0 && f.Name != "help" {
-			t.Errorf("--%s has no reason or no value to try", f.Name)
+	for _, name := range []string{"check", "verify"} {
+		command, _, err := cli.Root().Find([]string{name})
+		if err != nil || command.Name() != name {
+			t.Fatalf("%s: %v", name, err)
 		}
+		command.InitDefaultHelpFlag()
+		visit := func(f *pflag.Flag) {
+			seen[f.Name] = true
+			if s, ok := known[f.Name]; !ok {
+				t.Errorf("%s: --%s is not in the table: why can it loosen no policy?", name, f.Name)
+			} else if s.why == "" || len(s.values) == 0 && f.Name != "help" {
+				t.Errorf("%s: --%s has no reason or no value to try", name, f.Name)
+			}
+		}
+		command.Flags().VisitAll(visit)
+		command.InheritedFlags().VisitAll(visit)
 	}
-	check.Flags().VisitAll(visit)
-	check.InheritedFlags().VisitAll(visit)
 	for name := range known {
 		if !seen[name] {
-			t.Errorf("--%s is in the table, and check has no such flag", name)
+			t.Errorf("--%s is in the table, and no command has such a flag", name)
 		}
 	}
 }
 
 // TestEveryVariableIsKnown reads the source: variables are read in package cli and,
-// by way of Options.Getenv, in package image.
+// by way of Options.Getenv, in package image. Package signature reads those that a
+// policy names, and none by a name of its own.
 func TestEveryVariableIsKnown(t *testing.T) {
 	known := variables()
 	read := map[string]string{}
-	for _, dir := range []string{".", "../image", "../policyoci", "../gate"} {
+	for _, dir := range []string{".", "../image", "../policyoci", "../gate", "../signature"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)

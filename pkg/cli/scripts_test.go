@@ -89,6 +89,8 @@ type world struct {
 	stack      *sigstoretest.Stack
 	registries map[string]*sigstoretest.Registry
 	keys       map[string]*sigstoretest.Key
+	// read is how many of the requests of a registry were looked at.
+	read map[string]int
 }
 
 type worldKey struct{}
@@ -98,7 +100,7 @@ func newWorld(e *testscript.Env) {
 	if !ok {
 		e.T().Fatal("scripts are run by package testing")
 	}
-	e.Values[worldKey{}] = &world{t: t, registries: map[string]*sigstoretest.Registry{}, keys: map[string]*sigstoretest.Key{}}
+	e.Values[worldKey{}] = &world{t: t, registries: map[string]*sigstoretest.Registry{}, keys: map[string]*sigstoretest.Key{}, read: map[string]int{}}
 }
 
 func worldOf(ts *testscript.TestScript) *world {
@@ -120,7 +122,7 @@ func (w *world) sigstore() *sigstoretest.Stack {
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"exits":    exits,
-		"registry": startRegistry, "fault": setFault, "requested": requested,
+		"registry": startRegistry, "fault": setFault, "requested": requested, "once": once,
 		"push": pushImage, "daemon": startDaemon, "save": saveLayout, "archive": writeArchive,
 		"key": makeKey, "trust": writeTrust, "sign": signImage, "signblob": signBlob,
 	}
@@ -134,13 +136,14 @@ func startRegistry(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], r.Host)
 }
 
-// fault REGISTRY STATUS REGEXP: from now on requests ("GET /v2/…") get that status.
+// fault REGISTRY STATUS REGEXP: from now on requests ("GET /v2/…") get that status, or no
+// answer where it is "hang".
 func setFault(ts *testscript.TestScript, _ bool, args []string) {
 	status := map[string]int{"401": 401, "403": 403, "404": 404, "500": 500}[args[1]]
 	re := regexp.MustCompile(args[2])
 	worldOf(ts).registries[args[0]].Fault = func(r *http.Request, _ int) *sigstoretest.Fault {
 		if re.MatchString(r.Method + " " + r.URL.Path) {
-			return &sigstoretest.Fault{Status: status}
+			return &sigstoretest.Fault{Status: status, Hang: status == 0}
 		}
 		return nil
 	}
@@ -152,6 +155,26 @@ func requested(ts *testscript.TestScript, neg bool, args []string) {
 	found := slices.ContainsFunc(all, func(s string) bool { return strings.HasPrefix(s, "GET ") && strings.Contains(s, args[1]) })
 	if found == neg {
 		ts.Fatalf("requested %s: %v; requests:\n%s", args[1], found, strings.Join(all, "\n"))
+	}
+}
+
+// once REGISTRY begin: looks at the requests from here on; once REGISTRY: since then no
+// manifest and no blob was fetched twice by its digest.
+func once(ts *testscript.TestScript, _ bool, args []string) {
+	w := worldOf(ts)
+	all := w.registries[args[0]].Requests()
+	if len(args) > 1 {
+		w.read[args[0]] = len(all)
+		return
+	}
+	seen := map[string]bool{}
+	for _, s := range all[w.read[args[0]]:] {
+		if strings.HasPrefix(s, "GET ") && strings.Contains(s, "/sha256:") {
+			if seen[s] {
+				ts.Fatalf("%s: twice in\n%s", s, strings.Join(all[w.read[args[0]]:], "\n"))
+			}
+			seen[s] = true
+		}
 	}
 }
 
