@@ -139,5 +139,10 @@ func TestUnsignedBaseIsTheApplications(t *testing.T) {
 		if got := origins(t, p, c.ev); got != c.want {
 			t.Errorf("%s: %s", name, got)
 		}
+		p.Rules = p.Rules[:1]
+		p.Waivers = []policy.Waiver{{ID: "w", Rule: "b", Until: now.AddDate(0, 1, 0)}}
+		if got := origins(t, p, c.ev); got != c.want {
+			t.Errorf("%s, waived: %s", name, got)
+		}
 	}
 }
