@@ -84,7 +84,7 @@ func (c check) keyless() evidence.SignatureCheck {
 		return invalid(why(err))
 	}
 	if ok, reason := c.signer.recognises(i.summary); !ok {
-		return otherSigner("it is by " + i.identitySeen() + ": " + reason)
+		return otherSigner(reason)
 	}
 	p, err := c.verify(demand{})
 	if err != nil {

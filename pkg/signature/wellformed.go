@@ -17,7 +17,7 @@ const (
 	// envelopes, simple signing payloads; maxStatement is that of a signed statement, which
 	// may be an SBOM.
 	maxSmall     = 10_000
-	maxManifests = 50_000
+	maxManifests = 200_000
 	maxStatement = 1_000_000
 )
 
