@@ -22,6 +22,8 @@ type linted struct {
 	Files []lintedFile `json:"files"`
 	// Diagnostics are the mistakes of all files, each once.
 	Diagnostics []mistake `json:"diagnostics"`
+	// Notes are what is no mistake, and should be known; each once.
+	Notes []mistake `json:"notes,omitempty"`
 }
 
 type lintedFile struct {
@@ -32,6 +34,8 @@ type lintedFile struct {
 	Name    string `json:"name,omitempty"`
 	Rules   int    `json:"rules"`
 	Waivers int    `json:"waivers"`
+
+	notes []policy.Diagnostic
 }
 
 // mistake is a policy.Diagnostic in the form that editors and problem matchers read.
@@ -60,7 +64,8 @@ func (a *app) lintCommand() *cobra.Command {
 		Short: "Check policy files and show every mistake with its line and column",
 		Long: `lint checks policies, and files of waivers by themselves. It shows all mistakes of
 all files at once, each as FILE:LINE:COLUMN: MESSAGE (HINT), and exits 2 if there are any.
-With --enforce it also shows where a policy loosens what is enforced.`,
+With --enforce it also shows where a policy loosens what is enforced. A note says what is
+no mistake, and gives something away or is said in vain; it changes no exit code.`,
 		Example: `  ocigate policy lint ocigate.yaml waivers/*.yaml
   ocigate policy lint ocigate.yaml --enforce ocigate:baseline --output json`,
 		Args: cobra.MinimumNArgs(1),
@@ -109,13 +114,20 @@ func (a *app) lint(ctx context.Context, files []string, flags policyFlags) (lint
 		f.OK = err == nil
 		result.OK = result.OK && f.OK
 		result.Files = append(result.Files, f)
-		for _, m := range mistakes(file, err) {
-			if !slices.Contains(result.Diagnostics, m) {
-				result.Diagnostics = append(result.Diagnostics, m)
-			}
-		}
+		result.Diagnostics = addMistakes(result.Diagnostics, mistakes(file, err))
+		result.Notes = addMistakes(result.Notes, asMistakes(f.notes))
 	}
 	return result, nil
+}
+
+// addMistakes adds those that are new.
+func addMistakes(list, more []mistake) []mistake {
+	for _, m := range more {
+		if !slices.Contains(list, m) {
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 func (a *app) lintFile(ctx context.Context, file string, flags policyFlags) (lintedFile, error) {
@@ -140,7 +152,7 @@ func (a *app) lintFile(ctx context.Context, file string, flags policyFlags) (lin
 	if err != nil {
 		return f, err
 	}
-	f.Name, f.Rules, f.Waivers = p.Name, len(p.Rules), len(p.Waivers)
+	f.Name, f.Rules, f.Waivers, f.notes = p.Name, len(p.Rules), len(p.Waivers), p.Notes()
 	return f, nil
 }
 
@@ -150,11 +162,7 @@ func mistakes(file string, err error) []mistake {
 	case err == nil:
 		return nil
 	case errors.As(err, &parse):
-		var list []mistake
-		for _, d := range parse.Diagnostics {
-			list = append(list, mistake{d.File, d.Position.Line, d.Position.Column, d.Path, d.Message, d.Hint})
-		}
-		return list
+		return asMistakes(parse.Diagnostics)
 	}
 	m := mistake{File: file, Message: escape.Text(err.Error())}
 	var h *hinted
@@ -162,6 +170,14 @@ func mistakes(file string, err error) []mistake {
 		m.Hint = h.hint
 	}
 	return []mistake{m}
+}
+
+func asMistakes(ds []policy.Diagnostic) []mistake {
+	var list []mistake
+	for _, d := range ds {
+		list = append(list, mistake{d.File, d.Position.Line, d.Position.Column, d.Path, d.Message, d.Hint})
+	}
+	return list
 }
 
 func (a *app) lintText(result linted) {
@@ -179,6 +195,9 @@ func (a *app) lintText(result linted) {
 	}
 	for _, m := range result.Diagnostics {
 		fmt.Fprintln(a.streams.Err, m)
+	}
+	for _, m := range result.Notes {
+		fmt.Fprintln(a.streams.Err, "note:", m)
 	}
 	if bad > 0 {
 		fmt.Fprintf(a.streams.Err, "ocigate: mistakes in %d of %d files\n", bad, len(result.Files))

@@ -18,7 +18,6 @@ import (
 type Attachments struct {
 	place string
 	store attachmentStore
-	limit int64
 	close func() error
 }
 
@@ -52,12 +51,15 @@ func (o *opener) openAttachments(ctx context.Context, repository string) (*Attac
 	if err != nil {
 		return nil, registryError(repo.RegistryStr(), err)
 	}
-	return &Attachments{place: repository, store: reg, limit: o.Limits.MaxManifest, close: reg.connection.close}, nil
+	return &Attachments{place: repository, store: reg, close: reg.connection.close}, nil
 }
 
 func (o *opener) parseRepository(s string) (name.Repository, error) {
 	if redactReference(s) != s {
 		return name.Repository{}, faultf(KindUsage, "a repository holds no credentials").withHint("use docker login")
+	}
+	if strings.Contains(s, "//") || strings.HasPrefix(s, ".") {
+		return name.Repository{}, faultf(KindUsage, "not a repository: say registry.example.com/app")
 	}
 	repo, err := name.NewRepository(s)
 	if err == nil && o.isPlain(repo.RegistryStr()) {
@@ -72,7 +74,7 @@ func (o *opener) parseRepository(s string) (name.Repository, error) {
 // Repository is the full name of the repository of an image in a registry:
 // "docker.io/library/alpine" for "alpine:3.20" and for "alpine@sha256:…".
 func Repository(reference string) (string, error) {
-	n, err := parseBaseName(strings.TrimPrefix(reference, "registry:"))
+	n, err := parseBaseName(withoutTransport(reference))
 	if err != nil {
 		return "", toError("read", reference, err)
 	}

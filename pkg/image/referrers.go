@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -55,7 +56,13 @@ func (r *registry) attached(ctx context.Context, id string) ([]byte, bool, error
 		}
 	}
 	raw, err := readLimited(body, "manifest "+id, r.limits.MaxManifest)
-	return raw, err == nil, err
+	if err != nil {
+		return nil, false, err
+	}
+	if pinned {
+		r.memo.put(memoKey{kindManifest, digest}, raw)
+	}
+	return raw, true, nil
 }
 
 // unanswered classifies an answer that is neither yes nor no.
@@ -78,12 +85,10 @@ func (r *registry) refused(ctx context.Context, resp *http.Response) error {
 	if json.Unmarshal(b, &said) != nil {
 		return nil
 	}
-	for _, e := range said.Errors {
-		if e.Code == transport.UnauthorizedErrorCode || e.Code == transport.DeniedErrorCode {
-			return registryError(r.repo.RegistryStr(), &transport.Error{StatusCode: http.StatusForbidden, Errors: said.Errors, Request: resp.Request})
-		}
+	if !slices.ContainsFunc(said.Errors, isRefusal) {
+		return nil
 	}
-	return nil
+	return registryError(r.repo.RegistryStr(), &transport.Error{StatusCode: http.StatusForbidden, Errors: said.Errors, Request: resp.Request})
 }
 
 // referrers implements attachmentStore. Registries that have learned the API may hold

@@ -109,7 +109,7 @@ func (p *parser) attestationKeys(r *Rule) []key {
 	return append(p.signersKeys(&own.Signers),
 		p.predicateTypeKey(&own.PredicateTypes).must(),
 		p.listKey("builder", "SLSA provenance: the builder's id is one of these.", &own.Builders, fewerOrNew, p.line),
-		p.listKey("source", "SLSA provenance: the repository that was built matches one of these globs.", &own.Sources, fewerOrNew, p.line),
+		p.listKey("source", "SLSA provenance: the repository that was built matches one of these globs.", &own.Sources, fewerOrNew, p.glob),
 		p.listKey("build-type", "SLSA provenance: the build type is one of these.", &own.BuildTypes, fewerOrNew, p.line),
 		p.conditionsKey(&own.Conditions),
 		p.filesKey("rego", "Rego modules of the package ocigate over the statement, whose deny must be empty.", &own.Rego),

@@ -168,8 +168,8 @@ func (p *parser) anyScalar(v value) (Scalar, bool) {
 	return Scalar{String: &s}, ok
 }
 
-// maxNumber is the greatest number up to which whole numbers are told apart.
-const maxNumber = 1 << 53
+// maxNumber bounds numbers: whole ones up to it are told apart.
+const maxNumber = 1<<53 - 1
 
 // decimal reads a number of either sign: -7, 0.25.
 func (p *parser) decimal(v value) (float64, bool) {
@@ -179,7 +179,7 @@ func (p *parser) decimal(v value) (float64, bool) {
 	case !isDecimal(whole) || len(whole) > 1 && whole[0] == '0' || dot && !isDecimal(fraction) || err != nil:
 		p.fault(v, "write it in decimal, such as 7 or -0.25, or quote it if it is a text", "%s is not a plain number", quote(v.node.Value))
 	case math.Abs(n) > maxNumber:
-		p.fault(v, "quote it if it is a text", "must lie between -2^53 and 2^53")
+		p.fault(v, "quote it if it is a text", "is beyond %d, from where on numbers are not told apart", int64(maxNumber))
 	default:
 		return n, true
 	}
@@ -187,7 +187,7 @@ func (p *parser) decimal(v value) (float64, bool) {
 }
 
 func (p *parser) boundKey(name, about string, into **float64) key {
-	return key{name: name, about: about, shape: shape{kind: shapeNumber, min: -maxNumber, max: maxNumber}, read: func(v value) {
+	return key{name: name, about: about, shape: shape{kind: shapeNumber, signed: true}, read: func(v value) {
 		s, ok := p.anyScalar(v)
 		if ok && s.Number == nil {
 			p.wrongType(v, "a number", "")

@@ -73,6 +73,11 @@ func (p *Policy) CustomRules() []Rule {
 	return p.everyRule(func(r Rule) bool { return r.Custom != nil })
 }
 
+// RulesOf are the rules of the groups, of the policy and of all its per-image sections.
+func (p *Policy) RulesOf(groups ...Group) []Rule {
+	return p.everyRule(func(r Rule) bool { return slices.Contains(groups, r.Group) })
+}
+
 // everyRule are those of the policy and of all its per-image sections that are wanted.
 func (p *Policy) everyRule(wanted func(Rule) bool) []Rule {
 	var rules []Rule

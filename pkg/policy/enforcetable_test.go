@@ -132,8 +132,8 @@ func tightenings() map[string]tightening {
 		"rules.base.pinned": {have: "true", looser: []string{"false"}, add: []string{"true", "false"}},
 		"rules.base.latest": forbidden, "rules.base.current": required,
 		"rules.base.signed-by": {with: "signers", have: "[a, b]", tighter: []string{"[a]", "b"}, looser: []string{"c", "[a, c]", "[a, b, c]"}, add: []string{"a", "[a, b]"}},
-		"rules.base.max-age": {have: "30d", tighter: []string{"29d"}, looser: []string{"31d"}, add: []string{"90d"}},
-		"rules.base.scratch": {have: "allowed", tighter: []string{"forbidden"}, add: []string{"forbidden"}, narrow: []string{"allowed"}},
+		"rules.base.max-age":   {have: "30d", tighter: []string{"29d"}, looser: []string{"31d"}, add: []string{"90d"}},
+		"rules.base.scratch":   {have: "allowed", tighter: []string{"forbidden"}, add: []string{"forbidden"}, narrow: []string{"allowed"}},
 
 		"rules.config.user":  {have: "non-root", tighter: []string{"numeric-non-root"}, add: []string{"non-root", "numeric-non-root"}},
 		"rules.config.ports": {why: "a mapping"}, "rules.config.volumes": {why: "a mapping"}, "rules.config.labels": {why: "a mapping"}, "rules.config.annotations": {why: "a mapping"},
@@ -199,7 +199,7 @@ func tightenings() map[string]tightening {
 		"rules.attestations.builder": provenance, "rules.attestations.source": provenance, "rules.attestations.build-type": provenance,
 		"rules.attestations.conditions": {have: "[{path: a, equals: 1}, {path: b.c, max-age: 3d}]", tighter: []string{"[{path: b.c, max-age: 3d}, {path: a, equals: 1}, {path: d, present: true}]"},
 			looser: []string{"[{path: a, equals: 1}]", "[{path: a, equals: 1}, {path: b.c, max-age: 4d}]", "[{path: a, present: true}]"},
-			add: []string{"[{path: a, equals: 1}]"}},
+			add:    []string{"[{path: a, equals: 1}]"}},
 		"rules.attestations.rego": {why: "a file, as rules.custom.rego: TestAttestationRego"},
 
 		"rules.custom.rego": {why: "a file: TestFeedsBelowEnforced"},

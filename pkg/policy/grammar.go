@@ -43,6 +43,8 @@ type shape struct {
 	oneOf    []shape
 	min      int
 	max      int
+	// signed numbers have no bounds.
+	signed bool
 }
 
 func mappingOf(keys ...key) shape {

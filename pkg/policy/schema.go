@@ -203,7 +203,10 @@ func (s shape) schema(about string) object {
 	case shapeString:
 		return append(o, s.text()...)
 	case shapeInteger, shapeNumber:
-		o = append(o, member{"type", s.kind}, member{"minimum", s.min})
+		o = append(o, member{"type", s.kind})
+		if !s.signed {
+			o = append(o, member{"minimum", s.min})
+		}
 		if s.max > 0 {
 			o = append(o, member{"maximum", s.max})
 		}

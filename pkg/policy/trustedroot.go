@@ -52,12 +52,12 @@ func (p *parser) trustedRootKey(to **TrustedRoot, about string, pems ...string) 
 // checkAnchors reports an authority whose own trust anchors lack what it needs: it
 // could verify nothing.
 func (p *parser) checkAnchors(v value, a *Authority) {
-	kind := "key"
+	kind, pems := "key", []string{"tsa", "rekor"}
 	if a.Keyless != nil {
-		kind = "keyless"
+		kind, pems = "keyless", []string{"ca", "tsa", "rekor", "ctlog"}
 	}
 	n := child(child(v.node, kind), "trusted-root")
-	if n == nil || n.Kind != yaml.MappingNode || !mentionsAny(n, []string{"ca", "tsa", "rekor", "ctlog"}) {
+	if n == nil || n.Kind != yaml.MappingNode || !mentionsAny(n, pems) {
 		return // it stands elsewhere, or is whole
 	}
 	at := value{node: n, path: v.path + "." + kind + ".trusted-root", at: p.place(n)}

@@ -135,7 +135,7 @@ func (p *parser) report(at place, path, hint, format string, args ...any) {
 
 // fault reports a mistake in a value; the message begins with the value's name.
 func (p *parser) fault(v value, hint, format string, args ...any) {
-	name := v.name()
+	name := escape(v.name())
 	if name == "" {
 		name = "the policy"
 	}

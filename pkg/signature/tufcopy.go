@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/theupdateframework/go-tuf/v2/metadata"
 	"github.com/theupdateframework/go-tuf/v2/metadata/trustedmetadata"
 
 	"github.com/ocigate/ocigate/pkg/internal/atomicfile"
@@ -113,7 +114,7 @@ func (c tufCopy) unpack(dir string) error {
 			return err
 		}
 		for name, data := range files {
-			if !plainName(name) {
+			if !plainName(name) || sub == "" && !isMetadata(name, data) {
 				continue
 			}
 			if err := os.WriteFile(filepath.Join(dir, sub, name), data, 0o600); err != nil {
@@ -157,5 +158,28 @@ func readFiles(dir string, left *int) map[string][]byte {
 
 // plainName accepts names of files, not of anything elsewhere.
 func plainName(s string) bool {
-	return strings.HasSuffix(s, ".json") && len(s) < 200 && filepath.Base(s) == s && filepath.IsLocal(s)
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-%"
+	return strings.HasSuffix(s, ".json") && len(s) < 200 && strings.Trim(s, letters) == "" && filepath.IsLocal(s)
+}
+
+// isMetadata says whether the library can read a file of metadata: it ignores one that
+// others have signed, but fails over one that is damaged.
+func isMetadata(name string, data []byte) (ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	var err error
+	switch name {
+	case "root.json":
+		return false // the anchor takes its place
+	case "timestamp.json":
+		_, err = metadata.Timestamp().FromBytes(data)
+	case "snapshot.json":
+		_, err = metadata.Snapshot().FromBytes(data)
+	default:
+		_, err = metadata.Targets().FromBytes(data)
+	}
+	return err == nil
 }

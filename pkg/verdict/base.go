@@ -198,7 +198,7 @@ func (s *subject) scratch(r policy.BaseRule, b evidence.Base, j *judgement) {
 	case !r.ScratchAllowed:
 		j.violations = []Violation{{ID: "scratch", Line: line, Message: "the image is built from scratch, without a base image", Fix: "build FROM an approved base image"}}
 	case s.unscanned():
-		j.skip = notExamined + "whether the image is built from scratch shows only in its layers"
+		j.skip = NotExamined + "whether the image is built from scratch shows only in its layers"
 	case os.Family != "":
 		j.violations = []Violation{{ID: FactLineage, Line: line, Fix: claimFix,
 			Message: fmt.Sprintf("the image is said to be built from scratch, but holds %s: what it is built on is not shown", strings.TrimSpace(os.Family+" "+os.Release))}}

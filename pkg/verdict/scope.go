@@ -10,11 +10,10 @@ import (
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
-const (
-	// notExamined begins the summary of what was left out.
-	notExamined = "not examined: "
-	endedRun    = notExamined + "failed signatures ended the run"
-)
+// NotExamined begins the summary of a `skip` at which nobody looked.
+const NotExamined = "not examined: "
+
+const endedRun = NotExamined + "failed signatures ended the run"
 
 // InScope says whether rules of a group are decided without a scan of the image: those
 // of ScopeSignatures.

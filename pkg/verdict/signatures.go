@@ -135,6 +135,9 @@ func (s *subject) scratchSigned(rule policy.Rule, j judgement) *judgement {
 	return &j
 }
 
+// factSignedBy is the Violation.ID of a base that none of the authorities of its rule signed.
+const factSignedBy = "signed-by"
+
 // baseSigned adds to the judgement of a base rule whether one of its authorities has
 // signed the base.
 func (s *subject) baseSigned(r policy.BaseRule, j *judgement) {
@@ -143,7 +146,7 @@ func (s *subject) baseSigned(r policy.BaseRule, j *judgement) {
 	}
 	own := s.signed(s.signedBase(), demand{Signers: policy.Signers{Of: policy.SignedBase, Authorities: r.SignedBy, Min: 1}, kind: evidence.KindSignature})
 	for _, v := range own.violations {
-		v.ID = "signed-by"
+		v.ID = factSignedBy
 		j.violations = append(j.violations, v)
 	}
 	j.gaps.problems = append(j.gaps.problems, own.gaps.problems...)

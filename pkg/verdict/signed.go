@@ -166,12 +166,19 @@ func (g *signedJudge) unreadable() []evidence.Problem {
 	const most = 5
 	var out []evidence.Problem
 	for i := range g.signatures.Items {
-		if it := &g.signatures.Items[i]; len(out) < most && g.isUnreadable(it) {
-			out = append(out, evidence.Problem{
-				Area: evidence.AreaImage, What: it.Place, Message: "what should be a signature or an attestation cannot be read: " + cmp.Or(it.Problem, "no reason is given"),
-				Hint: "sign the image anew, or remove what is broken from the registry",
-			})
+		it := &g.signatures.Items[i]
+		if len(out) == most || !g.isUnreadable(it) {
+			continue
 		}
+		p := evidence.Problem{
+			Area: evidence.AreaImage, What: it.Place, Message: "what should be a signature or an attestation cannot be read: " + cmp.Or(it.Problem, "no reason is given"),
+			Hint: "sign the image anew, or remove what is broken",
+		}
+		if it.Problem == "" && g.digestOf(it) == nil {
+			p.Message = fmt.Sprintf("it is about %s by no digest that is known of it", g.thing)
+			p.Hint = "judge the image where it has a digest: in a registry, an OCI layout, or an archive whose file was signed"
+		}
+		out = append(out, p)
 	}
 	return out
 }

@@ -102,7 +102,7 @@ func (g *signedJudge) violations(satisfied, rest []standing, missing int) []Viol
 		switch st.rank {
 		case rankLacking:
 			for _, l := range st.lacks {
-				add(Violation{ID: l.id, Message: fmt.Sprintf("%s %s %s (%s), but %s", st.authority, g.verb(), g.thing, st.item.Place, l.message), Fix: g.fixLack(st, l)})
+				add(Violation{ID: l.id, Message: fmt.Sprintf("%s %s %s (%s), but %s", st.authority, g.verb(), g.thing, wording.ShortDigests(st.item.Place), l.message), Fix: g.fixLack(st, l)})
 			}
 		case rankInvalid:
 			add(g.invalid(st))
@@ -129,7 +129,7 @@ func (g *signedJudge) invalid(st standing) Violation {
 			n++
 		}
 	}
-	m := fmt.Sprintf("the %s of %s that should be by %s is invalid: %s (%s)", g.noun(), g.thing, st.authority, cmp.Or(st.check.Reason, "no reason is given"), st.item.Place)
+	m := fmt.Sprintf("the %s of %s that should be by %s is invalid: %s (%s)", g.noun(), g.thing, st.authority, cmp.Or(st.check.Reason, "no reason is given"), wording.ShortDigests(st.item.Place))
 	if n > 1 {
 		m += fmt.Sprintf(", and so are %d more", n-1)
 	}
@@ -142,7 +142,7 @@ func (g *signedJudge) otherKind(st standing) Violation {
 			Message: fmt.Sprintf("%s is not signed by %s, who only attested %s, and an attestation is no signature", g.thing, st.authority, few(g.typesBy(st.authority), shownItems))}
 	}
 	return Violation{ID: "predicate-type", Fix: g.fixSign(st.authority),
-		Message: fmt.Sprintf("%s attested %s of %s, but not %s", st.authority, few(g.typesBy(st.authority), shownItems), g.thing, wording.Or(g.types))}
+		Message: fmt.Sprintf("%s has no attestation of type %s by %s, only %s", g.thing, wording.Or(g.types), st.authority, few(g.typesBy(st.authority), shownItems))}
 }
 
 // typesBy are the types of what an authority verified.
@@ -153,11 +153,19 @@ func (g *signedJudge) typesBy(authority string) []string {
 		if g.isUnreadable(it) || g.look(authority, it).check.Result != evidence.CheckVerified {
 			continue
 		}
-		if t := cmp.Or(it.PredicateType, "a signature"); !slices.Contains(out, t) {
+		if t := kindOf(it); !slices.Contains(out, t) {
 			out = append(out, t)
 		}
 	}
 	return out
+}
+
+// kindOf is what an item is, for a list: its predicate type, or "a signature".
+func kindOf(it *evidence.Signature) string {
+	if it.Kind == evidence.KindSignature && (it.PredicateType == "" || it.PredicateType == signPredicate) {
+		return "a signature"
+	}
+	return cmp.Or(it.PredicateType, "something of no type")
 }
 
 // unsigned is about what nobody of the rule had a hand in.
@@ -169,7 +177,7 @@ func (g *signedJudge) unsigned(names []string, st standing) Violation {
 		it := &g.signatures.Items[i]
 		switch {
 		case !g.wants(it):
-			if t := cmp.Or(it.PredicateType, string(it.Kind)); !slices.Contains(also, t) {
+			if t := kindOf(it); !slices.Contains(also, t) {
 				also = append(also, t)
 			}
 		default:
@@ -183,7 +191,7 @@ func (g *signedJudge) unsigned(names []string, st standing) Violation {
 	if g.kind == evidence.KindAttestation {
 		what = g.thing + " has no attestation of type " + wording.Or(g.types)
 	}
-	v := Violation{ID: "unsigned", Fix: g.fixSign(st.authority)}
+	v := Violation{ID: "unsigned"}
 	switch {
 	case st.rank == rankOtherSigner:
 		v.ID = "other-signer"
@@ -191,13 +199,14 @@ func (g *signedJudge) unsigned(names []string, st standing) Violation {
 		if len(others) == 1 {
 			v.Message = fmt.Sprintf("%s by %s, but by %s", what, who, others[0])
 		}
-		v.Fix += g.suggestion(strangers)
+		v.Fix = g.suggestion(st.authority, strangers)
 		return v
 	case g.noSource():
 		v.Message = fmt.Sprintf("%s by %s, as far as anybody can see: its source, %s, holds no signatures", what, who, g.s.evidence.Subject.Source)
 	default:
 		v.Message = fmt.Sprintf("%s by %s: nothing was found for %s", what, who, g.where())
 	}
+	v.Fix = g.fixSign(st.authority)
 	if len(also) > 0 {
 		v.Message += "; there is " + few(also, shownItems)
 	}
@@ -224,18 +233,27 @@ func (g *signedJudge) where() string {
 	return s
 }
 
-// suggestion is what the policy's owner would write to trust a stranger. What an item
-// that nobody verified says about its signer may be a lie.
-func (g *signedJudge) suggestion(strangers []evidence.Signer) string {
+// suggestion is to sign, and what the policy's owner would write to trust a stranger.
+// What an item that nobody verified says about its signer may be a lie.
+func (g *signedJudge) suggestion(authority string, strangers []evidence.Signer) string {
 	if len(strangers) != 1 || strangers[0].Issuer == "" || strangers[0].Subject == "" {
-		return ""
+		return g.fixSign(authority)
 	}
-	return fmt.Sprintf("; or, if that is who should sign, the policy's owner adds it to authorities: keyless: {identities: [{issuer: %s, subject: %s}]}",
-		strconv.Quote(strangers[0].Issuer), strconv.Quote(strangers[0].Subject))
+	return fmt.Sprintf("%s; or, if that is who should sign, the policy's owner adds an authority: keyless: {identities: [{issuer: %s, subject: %s}]}",
+		g.sign(authority, authority), strconv.Quote(strangers[0].Issuer), strconv.Quote(strangers[0].Subject))
 }
 
 // fixSign is the smallest action that adds what is missing.
 func (g *signedJudge) fixSign(authority string) string {
+	as := authority
+	if a := g.s.policy.Authority(authority); a != nil && a.Keyless != nil && len(a.Keyless.Identities) > 0 {
+		as += " (" + identityOfAuthority(a.Keyless.Identities[0]) + ")"
+	}
+	return g.sign(authority, as)
+}
+
+// sign is how to sign as an authority.
+func (g *signedJudge) sign(authority, as string) string {
 	switch {
 	case g.isBase:
 		return fmt.Sprintf("build on a base image that is %s by %s, or have its maintainers do so", g.verb(), authority)
@@ -246,16 +264,12 @@ func (g *signedJudge) fixSign(authority string) string {
 	if g.kind == evidence.KindAttestation {
 		command = "cosign attest --type " + g.types[0] + " --predicate FILE"
 	}
-	as := authority
-	if a := g.s.policy.Authority(authority); a != nil {
-		switch {
-		case a.Key != nil && a.Key.KMS != "":
+	if a := g.s.policy.Authority(authority); a != nil && a.Key != nil {
+		if a.Key.KMS != "" {
 			command += " --key " + a.Key.KMS
-		case a.Key != nil:
+		} else {
 			command += " --key KEY"
 			as += ", whose private key is KEY"
-		case a.Keyless != nil && len(a.Keyless.Identities) > 0:
-			as += " (" + identityOfAuthority(a.Keyless.Identities[0]) + ")"
 		}
 	}
 	return fmt.Sprintf("%s %s@%s, as %s", command, g.signatures.Reference, g.toSign(), as)

@@ -22,7 +22,7 @@ const (
 	CosignV3 Client = "v3.1.2"
 )
 
-// Cosign2 is the path of cosign v2.6.5, Cosign3 that of v3.1.2. Where .ci/cosign-clients
+// Cosign2 is the path of cosign v2.6.5. Where .ci/cosign-clients
 // has not built them, the test is skipped; it fails where OCIGATE_CI is set.
 func Cosign2(t testing.TB) string { t.Helper(); return CosignV2.Path(t) }
 
@@ -51,12 +51,17 @@ func (c Client) Path(t testing.TB) string {
 // nothing but the loopback interface. The error has what it said.
 func (c Client) Run(t testing.TB, args ...string) ([]byte, error) {
 	t.Helper()
+	return c.run(t, nil, args)
+}
+
+func (c Client) run(t testing.TB, env, args []string) ([]byte, error) {
+	t.Helper()
 	cmd := exec.Command(c.Path(t), args...)
 	const nowhere = "http://127.0.0.1:1"
-	cmd.Env = []string{
+	cmd.Env = append([]string{
 		"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "COSIGN_PASSWORD=" + password,
 		"HTTP_PROXY=" + nowhere, "HTTPS_PROXY=" + nowhere,
-	}
+	}, env...)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	if err := cmd.Run(); err != nil {

@@ -3,6 +3,7 @@
 package sigstoretest
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,12 +16,18 @@ import (
 )
 
 // Kind says what a client is to make. The zero value is a signature with a key, in the
-// tag format (which CosignV2 alone writes), without log, of a single image in a registry
-// with the referrers API.
+// tag format, without log, of a single image in a registry with the referrers API.
+//
+// What clients cannot make is an error: entries of Rekor v2 in the tag format, or in
+// CosignV2's bundles, or with a certificate and no timestamp; certificates of an own
+// authority in CosignV2's bundles (they are there keyed ones). Attestations of the tag
+// format that CosignV3 made with a timestamp are verified by nobody, itself included.
 type Kind struct {
 	Registry RegistryKind
-	// Bundle is the new format.
+	// Bundle is the new format, which CosignV3 writes by default.
 	Bundle bool
+	// Referrer keeps the tag format's signature as a referrer (oci-1-1, experimental).
+	Referrer bool
 	// Keyless signs with a certificate for Signing.Claims; OwnCA with a key that has a
 	// certificate of an own authority (see OwnLeaf).
 	Keyless, OwnCA bool
@@ -30,7 +37,10 @@ type Kind struct {
 	Attest string
 	// Index signs an index of two platforms; Recursive signs what it holds, too.
 	Index, Recursive bool
-	// Args are further arguments.
+	// ServiceFlags names the services by options in place of a signing configuration, as
+	// was usual before version 3: a bundle that is made in another way.
+	ServiceFlags bool
+	// Args are further arguments: "-a", "--rekor-entry-type", …
 	Args []string
 }
 
@@ -81,6 +91,12 @@ func NewSigning(t testing.TB, k Kind) *Signing {
 // Sign lets a client sign, or attest, the image once more.
 func (g *Signing) Sign(t testing.TB, c Client, k Kind) error {
 	t.Helper()
+	if k.Log == LogV2 && !k.Bundle {
+		return errors.New("the tag format has no entries of Rekor v2")
+	}
+	if k.OwnCA && k.Bundle && c == CosignV2 {
+		return errors.New("cosign 2 leaves the certificate out of the bundle")
+	}
 	f := &files{t: t, dir: t.TempDir()}
 	args := []string{"sign", "-y"}
 	if k.Attest != "" {
@@ -89,8 +105,12 @@ func (g *Signing) Sign(t testing.TB, c Client, k Kind) error {
 	if k.Recursive {
 		args = append(args, "--recursive")
 	}
+	var env []string
+	if k.Referrer {
+		args, env = append(args, "--registry-referrers-mode", "oci-1-1"), []string{"COSIGN_EXPERIMENTAL=1"}
+	}
 	args = append(args, g.material(f, c, k)...)
-	_, err := c.Run(t, append(append(args, k.Args...), g.Image.String())...)
+	_, err := c.run(t, env, append(append(args, k.Args...), g.Image.String()))
 	return err
 }
 
@@ -126,14 +146,44 @@ func (g *Signing) Verify(t testing.TB, c Client, k Kind, image name.Digest) erro
 	if c == CosignV2 {
 		args = append(args, "--offline", "--new-bundle-format="+strconv.FormatBool(k.Bundle))
 	}
+	var env []string
+	if c == CosignV2 && k.Attest != "" && !k.Bundle {
+		// It takes trusted roots for bundles alone here.
+		env = g.environment(f)
+	} else {
+		args = append(args, "--trusted-root", f.write("trusted_root.json", g.Stack.TrustedRoot()))
+	}
 	args = append(args, g.authority(f, k)...)
-	_, err := c.Run(t, append(args, image.String())...)
+	_, err := c.run(t, env, append(args, image.String()))
 	return err
+}
+
+// VerifyLayout lets a client verify a layout that Save has written.
+func (g *Signing) VerifyLayout(t testing.TB, c Client, k Kind, dir string) error {
+	t.Helper()
+	f := &files{t: t, dir: t.TempDir()}
+	args := []string{"verify", "--local-image", "--trusted-root", f.write("trusted_root.json", g.Stack.TrustedRoot())}
+	if c == CosignV2 {
+		args = append(args, "--offline", "--new-bundle-format="+strconv.FormatBool(k.Bundle))
+	}
+	_, err := c.Run(t, append(append(args, g.authority(f, k)...), dir)...)
+	return err
+}
+
+// environment is how cosign 2 is told whom to trust for the tag format's attestations.
+func (g *Signing) environment(f *files) []string {
+	f.t.Helper()
+	s := g.Stack
+	return []string{
+		"SIGSTORE_ROOT_FILE=" + f.write("ca.pem", s.CAPEM()), "SIGSTORE_REKOR_PUBLIC_KEY=" + f.write("rekor.pem", s.RekorPEM()),
+		"SIGSTORE_CT_LOG_PUBLIC_KEY_FILE=" + f.write("ct.pem", s.CTLogPEM()), "SIGSTORE_TSA_CERTIFICATE_FILE=" + f.write("tsa.pem", s.TSAPEM()),
+	}
 }
 
 // authority are the arguments that name who must have signed.
 func (g *Signing) authority(f *files, k Kind) []string {
-	args := []string{"--trusted-root", f.write("trusted_root.json", g.Stack.TrustedRoot())}
+	f.t.Helper()
+	var args []string
 	switch {
 	case k.Keyless:
 		subject, _ := g.Claims.subject()
@@ -168,10 +218,15 @@ func (g *Signing) material(f *files, c Client, k Kind) []string {
 		g.Leaf = CertificatesPEM(leaf)
 		args = append(args, "--certificate", f.write("leaf.pem", g.Leaf), "--certificate-chain", f.write("chain.pem", s.CAPEM()))
 	}
-	if c == CosignV3 || k.Bundle {
-		if c == CosignV2 {
-			args = append(args, "--new-bundle-format")
-		}
+	switch {
+	case c == CosignV2 && k.Bundle:
+		args = append(args, "--new-bundle-format")
+	case c == CosignV3 && !k.Bundle:
+		args = append(args, "--new-bundle-format=false", "--use-signing-config=false")
+	case c == CosignV3 && k.ServiceFlags:
+		args = append(args, "--use-signing-config=false")
+	}
+	if k.Bundle && !k.ServiceFlags {
 		return append(args, "--signing-config", f.write("signing_config.json", s.SigningConfig(k.Log, k.TSA)))
 	}
 	if k.Keyless {

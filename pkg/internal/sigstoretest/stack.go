@@ -201,7 +201,7 @@ func (s *Stack) CAPEM() []byte { return CertificatesPEM(s.Intermediate, s.Root) 
 // TSAPEM is the timestamp authority's chain, its own certificate first.
 func (s *Stack) TSAPEM() []byte { return CertificatesPEM(s.TSALeaf, s.TSARoot) }
 
-// RekorPEM is the public key of the Rekor v1, RekorV2PEM that of the v2.
+// RekorPEM is the public key of the Rekor v1.
 func (s *Stack) RekorPEM() []byte { return publicPEM(s.logV1.key.Public()) }
 
 // RekorV2PEM is the public key of the Rekor v2.
