@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -261,6 +263,23 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestStatementsWithoutEnd: many statements of many values are a limit that was reached.
+func TestStatementsWithoutEnd(t *testing.T) {
+	w := newWorld(t, true)
+	key := sigstoretest.NewKey(t, sigstoretest.ECDSA)
+	statement := sigstoretest.Statement(w.image, "x", map[string]any{"a": make([]int, 900_000)})
+	item := w.TagAttestation(statement, key.Signer(), signOptions{})
+	items := make([]*sigstoretest.TagItem, 7)
+	for i := range items {
+		items[i] = item
+	}
+	w.tag("att", items...)
+	s := w.verify(w.keyed(sigstoretest.NewKey(t, sigstoretest.ECDSA), false))
+	if len(s.Items) != 5 || len(s.Problems) != 2 || s.Problems[0].Area != evidence.AreaLimit {
+		t.Errorf("%d items, %+v", len(s.Items), s.Problems)
+	}
+}
+
 func gzipBomb(t testing.TB) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -450,6 +469,43 @@ func fuzzed(f *testing.F, w *world, key *sigstoretest.Key) func(*testing.T, *ite
 			}
 			if strings.Contains(got.Reason, "broke off") {
 				t.Fatalf("panic: %s", got.Reason)
+			}
+		}
+	}
+}
+
+// TestEnvironment: no variable of cosign's or sigstore's makes anybody trusted.
+func TestEnvironment(t *testing.T) {
+	w, evil := newWorld(t, true), sigstoretest.New(t)
+	by := evil.Keyless(sigstoretest.Email(dev))
+	w.tag("sig", evil.TagSignature(w.image, by, signOptions{Log: logged, TSA: true}))
+	sigstoretest.PushBundle(t, w.image, evil.JSON(evil.Bundle(sigstoretest.SignatureStatement(w.image), by, signOptions{Log: logged, TSA: true})))
+	dir := t.TempDir()
+	file := func(name string, b []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	t.Setenv("HOME", dir)
+	t.Setenv("SIGSTORE_ROOT_FILE", file("root.pem", sigstoretest.CertificatesPEM(evil.Root)))
+	t.Setenv("SIGSTORE_REKOR_PUBLIC_KEY", file("rekor.pub", evil.RekorPEM()))
+	t.Setenv("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE", file("ct.pub", evil.CTLogPEM()))
+	t.Setenv("SIGSTORE_TSA_CERTIFICATE_FILE", file("tsa.pem", evil.TSAPEM()))
+	t.Setenv("TUF_ROOT", dir)
+	t.Setenv("COSIGN_REPOSITORY", w.registry.Host+"/evil")
+	t.Setenv("COSIGN_EXPERIMENTAL", "1")
+	strict, lenient := w.keyless(), w.keyless()
+	lenient.Name, lenient.LogOptional, lenient.Keyless.SCTOptional = "lenient", true, true
+	s := w.verify(strict, lenient)
+	if len(s.Items) != 2 {
+		t.Fatalf("%+v", s)
+	}
+	for _, i := range s.Items {
+		for _, c := range i.Checks {
+			if c.Result != foul {
+				t.Errorf("%s: %+v", i.Place, c)
 			}
 		}
 	}
