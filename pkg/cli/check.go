@@ -79,7 +79,7 @@ oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon'
 	fl.StringArrayVar(&f.platforms, "platform", nil, "examine only this platform of an index (repeatable; never less than the policy requires)")
 	fl.StringVar(&f.destination, "destination", "", "the name that the image is pushed to: rules about references and per-image sections go by it")
 	fl.StringVar(&f.baseline, "baseline", "", "compare the size with this image, for rules with max-growth")
-	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, evidence (what was found, without a decision), runtime (the least privileges to run with), or first-seen (the updated copy of --first-seen), optionally =PATH (repeatable; default text)")
+	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, sarif, junit, gitlab (container scanning), codequality, markdown, evidence (what was found, without a decision), runtime (the least privileges to run with), or first-seen (the updated copy of --first-seen), optionally =PATH (repeatable; default text)")
 	fl.StringVar(&f.firstSeen, "first-seen", "", "file with the days on which findings were first seen; it is only read, --output first-seen=FILE writes the updated copy")
 	fl.StringVar(&f.color, "color", "auto", "colour: auto, always or never")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on standard error")
