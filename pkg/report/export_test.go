@@ -19,3 +19,5 @@ func MarkdownWithin(w io.Writer, v verdict.Verdict, most int) error {
 }
 
 func EscapeMarkdown(s string) string { return escapeMarkdown(s) }
+
+func Weblink(s string) string { return weblink(s) }

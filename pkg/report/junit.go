@@ -104,9 +104,13 @@ func junitSuitesOf(v verdict.Verdict) []junitSuite {
 	if len(problems) > 0 {
 		suites = append(suites, junitSuiteOf(v, cmp.Or(clean(v.Reference), "no image"), problems, nil))
 	}
+	classes := map[string]int{}
 	for i := range v.Subjects {
 		s := &v.Subjects[i]
 		class := "ocigate." + target(s.Evidence.Subject, v.Reference)
+		if classes[class]++; classes[class] > 1 {
+			class += fmt.Sprintf("/%d", classes[class])
+		}
 		byRule := map[*verdict.Outcome][]entry{}
 		for _, e := range entries(s) {
 			byRule[e.outcome] = append(byRule[e.outcome], e)

@@ -66,10 +66,12 @@ func code(s string) string {
 // prose is clean text as Markdown.
 func prose(s string) string { return escapeMarkdown(clean(s)) }
 
-// longText is for descriptions, which are more than a line of a table.
+// longText is for descriptions, which are more than a line of a table. Their line breaks
+// mean nothing.
 func longText(s string) string {
 	const most = 4000
-	return wording.Clip(escape.Text(wording.Clip(s, most)), most)
+	s = strings.Join(strings.Fields(wording.Clip(s, most)), " ")
+	return wording.Clip(escape.Text(s), most)
 }
 
 // fenced is text as a block of code, whatever it holds.

@@ -89,8 +89,14 @@ func sarifOf(v verdict.Verdict, o Options, l sarifLimits) sarifLog {
 	if len(subjects) == 0 {
 		return sarifLog{log.Schema, log.Version, []sarifRun{emptyRun(v, o)}}
 	}
+	categories := map[string]int{}
 	for i := range subjects {
 		r := newSarifRun(v, &subjects[i], o)
+		// A file with two runs of one category is refused; Windows has several of one platform.
+		id := &r.run.Automation.ID
+		if categories[*id]++; categories[*id] > 1 {
+			*id += fmt.Sprintf("%d/", categories[*id])
+		}
 		if i == 0 {
 			r.problems(v)
 		}
@@ -176,9 +182,6 @@ func (r *sarifBuilder) outcomes(l sarifLimits) {
 	}
 	es := entries(r.subject)
 	room := max(0, l.results-len(r.run.Results))
-	if len(r.run.Results) > l.results {
-		es = nil
-	}
 	for i := range es[:min(len(es), room)] {
 		r.result(&es[i])
 	}
@@ -186,7 +189,7 @@ func (r *sarifBuilder) outcomes(l sarifLimits) {
 	if rest := len(es) - room; rest > 0 {
 		total += rest
 		r.notify([]gap{{gravity: gapWarning, text: fmt.Sprintf(
-			"%d of %d results are left out, the least severe ones, as code scanning takes at most %d results and 10 MB of one run; --output json=FILE has them all", rest, total, l.results)}})
+			"%d of %d results are left out, the least severe ones, as code scanning takes 25,000 results of one run and 10 MB of one file; --output json=FILE has them all", rest, total)}})
 	}
 	if n := len(r.run.Results); n > l.shown {
 		r.notify([]gap{{gravity: gapNote, text: fmt.Sprintf("code scanning shows %d of these %d results, the most severe ones", l.shown, n)}})

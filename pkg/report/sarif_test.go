@@ -172,3 +172,37 @@ func TestSARIFLimits(t *testing.T) {
 		t.Errorf("runs: %+v", d.Runs)
 	}
 }
+
+// TestSARIFSamePlatform: no two runs of a file have one category.
+func TestSARIFSamePlatform(t *testing.T) {
+	v := run("shop:1", nil, image("shop:1"), image("shop:1"))
+	d := sarif(t, rendered(t, formats()[0], v))
+	if a, b := d.Runs[0].Automation.ID, d.Runs[1].Automation.ID; a == b || b != a+"2/" {
+		t.Errorf("%q, %q", a, b)
+	}
+}
+
+func TestWeblink(t *testing.T) {
+	const good = "https://avd.aquasec.com/nvd/cve-2021-36159?x=1&y=2#z"
+	if got := report.Weblink(good); got != good {
+		t.Errorf("%q", got)
+	}
+	for _, s := range []string{
+		"", "javascript:alert(1)", "https://", "https://a b/", "https://x/>", "https://x/)", "https://user@evil.example/", "http://x:80/", "https://x/\u202e", "ftp://x/", "https://x/" + strings.Repeat("y", 2000),
+	} {
+		if got := report.Weblink(s); got != "" {
+			t.Errorf("%q is taken for a link", s)
+		}
+	}
+}
+
+// TestDescriptionsAreOneText: line breaks of an advisory are no structure.
+func TestDescriptionsAreOneText(t *testing.T) {
+	ev := failing()
+	ev.Findings[0].Title, ev.Findings[0].Description = "a flaw", "One line.\n\n- a list\n# a heading\n"
+	for _, i := range []int{0, 2} {
+		if got := string(rendered(t, formats()[i], run("shop:1", nil, ev))); !strings.Contains(got, "One line. - a list ") {
+			t.Errorf("%s has no description", formats()[i].name)
+		}
+	}
+}

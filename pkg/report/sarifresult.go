@@ -253,7 +253,7 @@ func (r *sarifBuilder) findingRule(e *entry, f *evidence.Finding) int {
 		if at := place(r.verdict, *e.outcome); at != "" {
 			by += " (" + at + ")"
 		}
-		full := cmp.Or(clean(f.Description), short) + " (" + by + ")"
+		full := cmp.Or(longText(f.Description), short) + " (" + by + ")"
 		text, md := []string{short, by}, []string{"**" + escapeMarkdown(short) + "**", escapeMarkdown(by)}
 		if s := cmp.Or(clean(e.outcome.Remediation), helpFor(f)); s != "" {
 			text, md = append(text, "Remedy: "+s), append(md, "**Remedy:** "+escapeMarkdown(s))
