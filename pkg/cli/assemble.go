@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -21,7 +22,7 @@ import (
 )
 
 // assemble wires the packages that do the work to the gate that orders it.
-func (a *app) assemble(f *checkFlags, runDir string, p *progress) (*gate.Gate, error) {
+func (a *app) assemble(req gate.Request, f *checkFlags, runDir string, p *progress) (*gate.Gate, error) {
 	cacheDir, err := a.cacheDir(f.cacheDir)
 	if err != nil {
 		return nil, err
@@ -34,29 +35,38 @@ func (a *app) assemble(f *checkFlags, runDir string, p *progress) (*gate.Gate, e
 	if err != nil {
 		return nil, err
 	}
+	g := &gate.Gate{
+		Images: opener{images}, Bases: opener{images}, Progress: p.phase,
+		Signatures: a.signatures(req.Policy, images, transport, cacheDir, f.offline, p),
+	}
+	if req.Scope == "" {
+		err = assembleScan(g, f, images, transport, cacheDir, p)
+	}
+	return g, err
+}
+
+// assembleScan adds what looks into layers.
+func assembleScan(g *gate.Gate, f *checkFlags, images image.Options, transport http.RoundTripper, cacheDir string, p *progress) error {
 	db := vulndb.Options{
-		CacheDir: cacheDir, Dir: f.database.dir, Offline: f.database.offline,
+		CacheDir: cacheDir, Dir: f.database.dir, Offline: f.offline,
 		Repositories: f.database.repositories, JavaRepositories: f.database.javaRepositories,
 		Transport: transport, Keychain: image.Keychain(images), InsecureHosts: f.network.insecure,
 		Now: time.Now(), Progress: p.phase,
 	}
 	opts := scan.Options{Progress: p.detail, JavaDB: javaOpener(db), Explain: explain}
+	var err error
 	if !f.noCache {
 		if opts.Cache, err = scan.OpenCache(filepath.Join(cacheDir, "layers")); err != nil {
-			return nil, &failure{&hinted{err, "set --cache-dir to a directory that can be written, or use --no-layer-cache"}}
+			return &failure{&hinted{err, "set --cache-dir to a directory that can be written, or use --no-layer-cache"}}
 		}
 	}
 	scanner, err := scan.New(opts)
 	if err != nil {
-		return nil, &failure{err}
+		return &failure{err}
 	}
-	return &gate.Gate{
-		Images:       opener{images},
-		Bases:        opener{images},
-		Scanner:      &scanAdapter{scanner},
-		OpenDatabase: func(ctx context.Context) (*gate.OpenedDatabase, error) { return openDatabase(ctx, db) },
-		Progress:     p.phase,
-	}, nil
+	g.Scanner = &scanAdapter{scanner}
+	g.OpenDatabase = func(ctx context.Context) (*gate.OpenedDatabase, error) { return openDatabase(ctx, db) }
+	return nil
 }
 
 func (a *app) imageOptions(f *checkFlags, runDir string) (image.Options, error) {

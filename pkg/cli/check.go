@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/gate"
@@ -18,7 +19,7 @@ import (
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
-// checkFlags are the flags of `ocigate check`.
+// checkFlags are the flags of `ocigate check`; those of `ocigate verify` are among them.
 type checkFlags struct {
 	policy        policyFlags
 	platforms     []string
@@ -35,16 +36,18 @@ type checkFlags struct {
 	timeout       time.Duration
 	cacheDir      string
 	noCache       bool
+	offline       bool
 	database      databaseFlags
 	network       networkFlags
 	base          baseFlags
+	bundles       []string
+	failFast      bool
 }
 
 type databaseFlags struct {
 	repositories     []string
 	javaRepositories []string
 	dir              string
-	offline          bool
 }
 
 type networkFlags struct {
@@ -65,42 +68,55 @@ IMAGE is registry:REF, docker-daemon:REF, docker-archive:PATH[:TAG], oci:DIR[:TA
 oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon's image.`,
 		Example: `  ocigate check shop:1.0 --policy ocigate.yaml
   ocigate check oci-archive:image.tar --policy ocigate:baseline --output text --output json=verdict.json`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return &hinted{fmt.Errorf("check takes one image, not %d", len(args)), "ocigate check IMAGE --policy FILE"}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), args[0], f) },
+		Args: oneImage("check"),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), args[0], f, "") },
 	}
 	fl := cmd.Flags()
+	f.register(fl)
+	fl.StringVar(&f.baseline, "baseline", "", "compare the size with this image, for rules with max-growth")
+	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, sarif, junit, gitlab (container scanning), codequality, markdown, evidence (what was found, without a decision), runtime (the least privileges to run with), or first-seen (the updated copy of --first-seen), optionally =PATH (repeatable; default text)")
+	fl.StringVar(&f.firstSeen, "first-seen", "", "file with the days on which findings were first seen; it is only read, --output first-seen=FILE writes the updated copy")
+	fl.StringVar(&f.forecast, "forecast", "", "say what will fail within this time although nobody touches the image: 14d, 2w (at most 366d)")
+	fl.BoolVar(&f.failFast, "fail-fast", false, "end the run before a layer is pulled if rules about signatures, attestations or the base image fail")
+	fl.BoolVar(&f.noCache, "no-layer-cache", false, "analyse every layer anew and keep nothing")
+	fl.StringArrayVar(&f.database.repositories, "db-repository", nil, "fetch the vulnerability database from here (repeatable, tried in order)")
+	fl.StringArrayVar(&f.database.javaRepositories, "java-db-repository", nil, "fetch the Java database from here (repeatable, tried in order)")
+	fl.StringVar(&f.database.dir, "db-dir", "", "use the databases in this directory (db/, java-db/), which another tool fetched")
+	fl.BoolVar(&f.offline, "offline", false, "fetch neither databases nor trusted roots for signatures, and ask no key service: use what is in the cache; only registries that hold images are asked")
+	return cmd
+}
+
+// register defines what all commands have that judge an image.
+func (f *checkFlags) register(fl *pflag.FlagSet) {
 	f.policy.register(fl)
 	f.base.register(fl)
 	fl.StringArrayVar(&f.platforms, "platform", nil, "examine only this platform of an index (repeatable; never less than the policy requires)")
 	fl.StringVar(&f.destination, "destination", "", "the name that the image is pushed to: rules about references and per-image sections go by it")
-	fl.StringVar(&f.baseline, "baseline", "", "compare the size with this image, for rules with max-growth")
-	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, sarif, junit, gitlab (container scanning), codequality, markdown, evidence (what was found, without a decision), runtime (the least privileges to run with), or first-seen (the updated copy of --first-seen), optionally =PATH (repeatable; default text)")
-	fl.StringVar(&f.firstSeen, "first-seen", "", "file with the days on which findings were first seen; it is only read, --output first-seen=FILE writes the updated copy")
+	fl.StringArrayVar(&f.bundles, "bundle", nil, "a sigstore bundle in a file: a signature or attestation of the image's digest, or of the archive's (repeatable)")
 	fl.StringVar(&f.color, "color", "auto", "colour: auto, always or never")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on standard error")
 	fl.BoolVar(&f.reportOnly, "report-only", false, "exit 0 although rules failed; a run that could not decide still exits 3")
 	fl.StringVar(&f.effectiveTime, "effective-time", "", "decide as of this time: YYYY-MM-DD or RFC 3339 (default: now)")
 	fl.BoolVar(&f.allowPast, "allow-past", false, "allow an effective time in the past")
-	fl.StringVar(&f.forecast, "forecast", "", "say what will fail within this time although nobody touches the image: 14d, 2w (at most 366d)")
 	fl.DurationVar(&f.timeout, "timeout", 10*time.Minute, "time for the whole run, after which it cannot decide")
 	fl.StringVar(&f.cacheDir, "cache-dir", "", "cache directory (default: OCIGATE_CACHE_DIR, else ocigate in the user's cache directory)")
-	fl.BoolVar(&f.noCache, "no-layer-cache", false, "analyse every layer anew and keep nothing")
-	fl.StringArrayVar(&f.database.repositories, "db-repository", nil, "fetch the vulnerability database from here (repeatable, tried in order)")
-	fl.StringArrayVar(&f.database.javaRepositories, "java-db-repository", nil, "fetch the Java database from here (repeatable, tried in order)")
-	fl.StringVar(&f.database.dir, "db-dir", "", "use the databases in this directory (db/, java-db/), which another tool fetched")
-	fl.BoolVar(&f.database.offline, "offline", false, "fetch no database: use what is in the cache")
 	fl.StringVar(&f.network.caFile, "ca-file", "", "trust the certificates in this PEM file, besides the system's")
 	fl.StringArrayVar(&f.network.insecure, "insecure-registry", nil, "allow plain http or an unverified certificate for this host[:port] (repeatable)")
-	return cmd
 }
 
-func (a *app) check(ctx context.Context, reference string, f *checkFlags) error {
-	outs, err := parseOutputs(f.outputs)
+// oneImage refuses anything but one argument.
+func oneImage(command string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return &hinted{fmt.Errorf("%s takes one image, not %d", command, len(args)), "ocigate " + command + " IMAGE --policy FILE"}
+		}
+		return nil
+	}
+}
+
+// check judges an image by the policy, or by the part of it that scope names.
+func (a *app) check(ctx context.Context, reference string, f *checkFlags, scope verdict.Scope) error {
+	outs, err := parseOutputs(f.outputs, scope)
 	if err != nil {
 		return err
 	}
@@ -112,6 +128,7 @@ func (a *app) check(ctx context.Context, reference string, f *checkFlags) error 
 	if err != nil {
 		return err
 	}
+	req.Scope = scope
 	if err := bindFirstSeen(outs, req); err != nil {
 		return err
 	}
@@ -138,7 +155,7 @@ func (a *app) check(ctx context.Context, reference string, f *checkFlags) error 
 // request checks everything that can be wrong with the command line, before
 // anything is examined.
 func (a *app) request(ctx context.Context, reference string, f *checkFlags) (gate.Request, error) {
-	req := gate.Request{Reference: reference, ReportOnly: f.reportOnly, Destination: f.destination, Baseline: f.baseline}
+	req := gate.Request{Reference: reference, ReportOnly: f.reportOnly, Destination: f.destination, Baseline: f.baseline, FailFast: f.failFast}
 	switch f.color {
 	case "auto", "always", "never":
 	default:
@@ -169,6 +186,9 @@ func (a *app) request(ctx context.Context, reference string, f *checkFlags) (gat
 		return req, err
 	}
 	if err = f.base.fill(&req); err != nil {
+		return req, err
+	}
+	if req.Bundles, err = readBundles(f.bundles); err != nil {
 		return req, err
 	}
 	if req.FirstSeenFile, req.FirstSeen, err = readFirstSeen(f.firstSeen); err != nil {
@@ -206,7 +226,7 @@ func (a *app) judge(ctx context.Context, req gate.Request, f *checkFlags, p *pro
 	defer os.RemoveAll(runDir)
 	defer scan.CleanTemp()
 
-	g, err := a.assemble(f, runDir, p)
+	g, err := a.assemble(req, f, runDir, p)
 	if err != nil {
 		return verdict.Verdict{}, err
 	}

@@ -22,6 +22,8 @@ type linted struct {
 	Files []lintedFile `json:"files"`
 	// Diagnostics are the mistakes of all files, each once.
 	Diagnostics []mistake `json:"diagnostics"`
+	// Notes are what is no mistake, and should be known; each once.
+	Notes []mistake `json:"notes,omitempty"`
 }
 
 type lintedFile struct {
@@ -60,7 +62,8 @@ func (a *app) lintCommand() *cobra.Command {
 		Short: "Check policy files and show every mistake with its line and column",
 		Long: `lint checks policies, and files of waivers by themselves. It shows all mistakes of
 all files at once, each as FILE:LINE:COLUMN: MESSAGE (HINT), and exits 2 if there are any.
-With --enforce it also shows where a policy loosens what is enforced.`,
+With --enforce it also shows where a policy loosens what is enforced. A note says what is
+no mistake, and gives something away or is said in vain; it changes no exit code.`,
 		Example: `  ocigate policy lint ocigate.yaml waivers/*.yaml
   ocigate policy lint ocigate.yaml --enforce ocigate:baseline --output json`,
 		Args: cobra.MinimumNArgs(1),
@@ -102,46 +105,53 @@ func oneOf(format string) error {
 func (a *app) lint(ctx context.Context, files []string, flags policyFlags) (linted, error) {
 	result := linted{OK: true}
 	for _, file := range files {
-		f, err := a.lintFile(ctx, file, flags)
+		f, notes, err := a.lintFile(ctx, file, flags)
 		if ctx.Err() != nil {
 			return result, ctx.Err()
 		}
 		f.OK = err == nil
 		result.OK = result.OK && f.OK
 		result.Files = append(result.Files, f)
-		for _, m := range mistakes(file, err) {
-			if !slices.Contains(result.Diagnostics, m) {
-				result.Diagnostics = append(result.Diagnostics, m)
-			}
-		}
+		result.Diagnostics = addMistakes(result.Diagnostics, mistakes(file, err))
+		result.Notes = addMistakes(result.Notes, asMistakes(notes))
 	}
 	return result, nil
 }
 
-func (a *app) lintFile(ctx context.Context, file string, flags policyFlags) (lintedFile, error) {
+// addMistakes adds those that are new.
+func addMistakes(list, more []mistake) []mistake {
+	for _, m := range more {
+		if !slices.Contains(list, m) {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+func (a *app) lintFile(ctx context.Context, file string, flags policyFlags) (lintedFile, []policy.Diagnostic, error) {
 	f := lintedFile{File: file, Kind: "policy"}
 	if file == "" {
-		return f, errors.New("the name of the file is empty")
+		return f, nil, errors.New("the name of the file is empty")
 	}
 	if !strings.HasPrefix(file, shipped) {
 		if d, err := (loader{}).Load(ctx, file, nil); err == nil && policy.IsWaiverFile(d.Data) {
 			f.Kind = "waivers"
 			waivers, err := policy.ParseWaivers(file, d.Data)
 			f.Waivers = len(waivers)
-			return f, err
+			return f, nil, err
 		}
 	}
 	flags.policy = file
 	req, err := a.policyRequest(flags)
 	if err != nil {
-		return f, err
+		return f, nil, err
 	}
 	p, err := a.resolvePolicy(ctx, req, flags.network)
 	if err != nil {
-		return f, err
+		return f, nil, err
 	}
 	f.Name, f.Rules, f.Waivers = p.Name, len(p.Rules), len(p.Waivers)
-	return f, nil
+	return f, p.Notes(), nil
 }
 
 func mistakes(file string, err error) []mistake {
@@ -150,11 +160,7 @@ func mistakes(file string, err error) []mistake {
 	case err == nil:
 		return nil
 	case errors.As(err, &parse):
-		var list []mistake
-		for _, d := range parse.Diagnostics {
-			list = append(list, mistake{d.File, d.Position.Line, d.Position.Column, d.Path, d.Message, d.Hint})
-		}
-		return list
+		return asMistakes(parse.Diagnostics)
 	}
 	m := mistake{File: file, Message: escape.Text(err.Error())}
 	var h *hinted
@@ -162,6 +168,14 @@ func mistakes(file string, err error) []mistake {
 		m.Hint = h.hint
 	}
 	return []mistake{m}
+}
+
+func asMistakes(ds []policy.Diagnostic) []mistake {
+	var list []mistake
+	for _, d := range ds {
+		list = append(list, mistake{d.File, d.Position.Line, d.Position.Column, d.Path, d.Message, d.Hint})
+	}
+	return list
 }
 
 func (a *app) lintText(result linted) {
@@ -179,6 +193,9 @@ func (a *app) lintText(result linted) {
 	}
 	for _, m := range result.Diagnostics {
 		fmt.Fprintln(a.streams.Err, m)
+	}
+	for _, m := range result.Notes {
+		fmt.Fprintln(a.streams.Err, "note:", m)
 	}
 	if bad > 0 {
 		fmt.Fprintf(a.streams.Err, "ocigate: mistakes in %d of %d files\n", bad, len(result.Files))

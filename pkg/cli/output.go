@@ -35,11 +35,21 @@ type output struct {
 	render renderer
 }
 
+// formatsOf are the formats of reports on the part of the policy that scope names. What
+// an image holds is in none of a part.
+func formatsOf(scope verdict.Scope) map[string]renderer {
+	if scope == "" {
+		return formats
+	}
+	return map[string]renderer{"text": formats["text"], "json": formats["json"]}
+}
+
 // parseOutputs reads the --output flags. Two for the same place contradict each other.
-func parseOutputs(flags []string) ([]output, error) {
+func parseOutputs(flags []string, scope verdict.Scope) ([]output, error) {
 	if len(flags) == 0 {
 		flags = []string{"text"}
 	}
+	formats := formatsOf(scope)
 	var outs []output
 	places := map[string]bool{}
 	for _, f := range flags {

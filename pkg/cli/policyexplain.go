@@ -179,9 +179,9 @@ func explainSettings(w io.Writer, settings []policy.Setting) {
 	}
 }
 
-// groupOf is the rule or waiver that a path is in, or "".
+// groupOf is the rule, waiver or authority that a path is in, or "".
 func groupOf(path string) string {
-	if i := strings.LastIndexByte(path, ']'); i >= 0 {
+	if i := strings.IndexByte(path, ']'); i >= 0 {
 		return path[:i+1]
 	}
 	return ""

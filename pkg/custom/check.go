@@ -14,13 +14,13 @@ import (
 )
 
 // checkWords finds words that Rego's compiler takes and that would never match.
-func checkWords(modules map[string]*ast.Module, fields map[string]field) []Diagnostic {
+func (in *input) checkWords(modules map[string]*ast.Module) []Diagnostic {
 	var faults []Diagnostic
-	known := knownWords(modules, fields)
+	known := knownWords(modules, in.fields)
 	for _, m := range modules {
 		ast.WalkTerms(m, func(t *ast.Term) bool {
 			if s, ok := t.Value.(ast.String); ok {
-				if hint := foreignWord(string(s)); hint != "" {
+				if hint := in.foreignWord(string(s)); hint != "" {
 					d := diagnosticAt(t.Location)
 					d.Message, d.Hint = fmt.Sprintf("%q never stands in the evidence", string(s)), hint
 					faults = append(faults, d)
@@ -29,12 +29,13 @@ func checkWords(modules map[string]*ast.Module, fields map[string]field) []Diagn
 			return false
 		})
 		ast.WalkExprs(m, func(e *ast.Expr) bool {
-			faults = append(faults, checkPresence(e, fields)...)
+			faults = append(faults, in.checkPresence(e)...)
 			return false
 		})
 		ast.WalkRules(m, func(r *ast.Rule) bool {
-			// Elsewhere the compiler knows the types.
-			if len(r.Head.Args) > 0 {
+			// Elsewhere the compiler knows the types. What a function is called with may be
+			// the open part.
+			if len(r.Head.Args) > 0 && in.open == "" {
 				faults = append(faults, checkFields(r, known)...)
 			}
 			return false
@@ -44,7 +45,10 @@ func checkWords(modules map[string]*ast.Module, fields map[string]field) []Diagn
 }
 
 // foreignWord is what to write in place of a word of another tool's.
-func foreignWord(s string) string {
+func (in *input) foreignWord(s string) string {
+	if in.open != "" && s != "Local" {
+		return "" // another tool may have written the open part
+	}
 	switch s {
 	case "CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN", "NEGLIGIBLE", "Critical", "High", "Medium", "Low", "Unknown", "Negligible":
 		return "severities are critical, high, medium, low, unknown"
@@ -57,23 +61,27 @@ func foreignWord(s string) string {
 
 // checkPresence refuses to ask whether a field is there that always is: "" and [] are
 // as true to Rego as any other value.
-func checkPresence(e *ast.Expr, fields map[string]field) []Diagnostic {
+func (in *input) checkPresence(e *ast.Expr) []Diagnostic {
 	t, ok := e.Terms.(*ast.Term)
 	if !ok {
 		return nil
 	}
 	ref, ok := t.Value.(ast.Ref)
-	if !ok {
+	if !ok || len(ref) < 2 {
+		return nil
+	}
+	// A variable may hold something of the open part.
+	if in.open != "" && (!ref[0].Equal(ast.InputRootDocument) || len(ref) > 2 && ref[1].Equal(ast.StringTerm(in.open))) {
 		return nil
 	}
 	name, ok := ref[len(ref)-1].Value.(ast.String)
-	if !ok || len(ref) < 2 || !fields[string(name)].always {
+	if !ok || !in.fields[string(name)].always {
 		return nil
 	}
 	d := diagnosticAt(cmp.Or(t.Location, e.Location))
 	d.Message = fmt.Sprintf("the field %s is always there, so this asks for nothing", string(name))
 	d.Hint = "compare it, or one of its fields, with something"
-	if empty := fields[string(name)].empty; empty != "" {
+	if empty := in.fields[string(name)].empty; empty != "" {
 		d.Hint = "compare it with " + empty
 	}
 	return []Diagnostic{d}

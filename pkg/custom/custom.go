@@ -14,7 +14,8 @@
 //	}
 //
 // Input is exactly one element of "evidence" of the document that
-// `--output evidence` writes, whose schema is published. Modules see nothing else:
+// `--output evidence` writes, whose schema is published; that of rules about
+// attestations is one attestation: see CompileAttestation. Modules see nothing else:
 // not the network, the machine, its clock (time.now_ns is the effective time) or
 // chance. What would be undefined, and so pass in silence, is an error wherever that
 // can be known: a field that the evidence does not have, a rule that nothing uses, a
@@ -82,10 +83,20 @@ type Rule struct {
 	queries map[string]rego.PreparedEvalQuery
 }
 
-// Compile compiles the modules of one rule. If anything is wrong with them, the
-// error is an *Error with all mistakes.
+// Compile compiles the modules of one rule about the evidence. If anything is wrong
+// with them, the error is an *Error with all mistakes.
 func Compile(ctx context.Context, sources []Source) (*Rule, error) {
-	schemas, fields, err := inputSchema()
+	return compile(ctx, sources, evidenceInput)
+}
+
+// CompileAttestation compiles the modules of one rule about attestations, whose input
+// is an evidence.AttestationInput. Of its predicate any field may be asked for.
+func CompileAttestation(ctx context.Context, sources []Source) (*Rule, error) {
+	return compile(ctx, sources, attestationInput)
+}
+
+func compile(ctx context.Context, sources []Source, of func() (*input, error)) (*Rule, error) {
+	in, err := of()
 	if err != nil {
 		return nil, err
 	}
@@ -95,8 +106,8 @@ func Compile(ctx context.Context, sources []Source) (*Rule, error) {
 		return nil, &Error{faults}
 	}
 	// Before compiling, which writes the modules anew.
-	faults = checkWords(modules, fields)
-	compiler := ast.NewCompiler().WithCapabilities(capabilities).WithStrict(true).WithSchemas(schemas).
+	faults = in.checkWords(modules)
+	compiler := ast.NewCompiler().WithCapabilities(capabilities).WithStrict(true).WithSchemas(in.schemas).
 		SetErrorLimit(maxDiagnostics)
 	compiler.Compile(modules)
 	if compiler.Failed() {

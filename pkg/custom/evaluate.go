@@ -36,8 +36,12 @@ const (
 type Input struct{ value ast.Value }
 
 // NewInput is the input that rules see: the evidence without the results of custom rules.
-func NewInput(ev evidence.Evidence) (Input, error) {
-	data, err := ev.Input()
+func NewInput(ev evidence.Evidence) (Input, error) { return newInputOf(ev.Input()) }
+
+// NewAttestationInput is the input of rules about attestations.
+func NewAttestationInput(a evidence.AttestationInput) (Input, error) { return newInputOf(a.Input()) }
+
+func newInputOf(data []byte, err error) (Input, error) {
 	if err != nil {
 		return Input{}, err
 	}

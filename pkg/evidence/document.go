@@ -20,7 +20,8 @@ import (
 // rules. Its JSON form has a schema, and its fields are all there, "", 0, false, [] or
 // {} where there is nothing, so that a rule which asks for nothing finds it. Only what
 // is a pointer here is left out where it is not known.
-// What Rego rules said is not in it: it is no fact about the image.
+// What Rego rules said is not in it: it is no fact about the image. Neither is a
+// predicate that is too large: see ShownPredicate.
 type Document struct {
 	SchemaVersion int `json:"schemaVersion"`
 	// EffectiveTime is the "now" of the run.
@@ -63,7 +64,26 @@ func ReadDocument(data []byte) (*Document, error) {
 	if slices.ContainsFunc(d.Evidence, func(e Evidence) bool { return e.Custom != nil }) {
 		return nil, errors.New("an evidence document holds no results of custom rules")
 	}
+	for _, e := range d.Evidence {
+		for _, s := range e.signatures() {
+			if slices.ContainsFunc(s.Items, func(i Signature) bool { return i.Rego != nil }) {
+				return nil, errors.New("an evidence document holds no results of Rego rules about attestations")
+			}
+		}
+	}
 	return &d, nil
+}
+
+// signatures are those of the image and of its base.
+func (e Evidence) signatures() []*Signatures {
+	var list []*Signatures
+	if e.Signatures != nil {
+		list = append(list, e.Signatures)
+	}
+	if e.Base != nil && e.Base.Signatures != nil {
+		list = append(list, e.Base.Signatures)
+	}
+	return list
 }
 
 func complete(v reflect.Value) ([]byte, error) {
@@ -74,11 +94,15 @@ func complete(v reflect.Value) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// write is json.Marshal without omitempty, but for pointers, and without null.
+// write is json.Marshal without omitempty, but for pointers and predicates, and
+// without null outside of these.
 func write(b *bytes.Buffer, v reflect.Value) error {
 	switch x := v.Interface().(type) {
 	case time.Time:
 		return leaf(b, x.UTC())
+	case Signature:
+		x.Predicate = ShownPredicate(x.Predicate)
+		return writeStruct(b, reflect.ValueOf(x))
 	case encoding.TextMarshaler:
 		if v.Kind() != reflect.Pointer {
 			return leaf(b, x)
@@ -117,7 +141,7 @@ func writeStruct(b *bytes.Buffer, v reflect.Value) error {
 	first := true
 	for i := range v.NumField() {
 		name, ok := FieldName(v.Type(), v.Type().Field(i))
-		if !ok || v.Field(i).Kind() == reflect.Pointer && v.Field(i).IsNil() {
+		if !ok || CanBeAbsent(v.Field(i).Kind()) && v.Field(i).IsNil() {
 			continue
 		}
 		if !first {
@@ -139,11 +163,14 @@ func FieldName(owner reflect.Type, f reflect.StructField) (string, bool) {
 	if name == "" {
 		name = f.Name
 	}
-	if owner == reflect.TypeFor[Evidence]() && f.Name == "Custom" {
+	if owner == reflect.TypeFor[Evidence]() && f.Name == "Custom" || owner == reflect.TypeFor[Signature]() && f.Name == "Rego" {
 		return "", false
 	}
 	return name, f.IsExported() && name != "-"
 }
+
+// CanBeAbsent says whether a field of the kind is left out of a Document where it is nil.
+func CanBeAbsent(k reflect.Kind) bool { return k == reflect.Pointer || k == reflect.Interface }
 
 func leaf(b *bytes.Buffer, x any) error {
 	enc := json.NewEncoder(b)

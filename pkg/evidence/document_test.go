@@ -5,8 +5,10 @@ package evidence_test
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +52,8 @@ func fill(v reflect.Value, depth int) {
 		v.SetMapIndex(reflect.ValueOf("key"), e)
 	case reflect.String:
 		v.SetString(first(v.Type()))
+	case reflect.Interface:
+		v.Set(reflect.ValueOf(map[string]any{"text": "<&>", "none": nil, "list": []any{1.5, true}}))
 	case reflect.Bool:
 		v.SetBool(true)
 	case reflect.Float64:
@@ -82,6 +86,14 @@ func first(t reflect.Type) string {
 		return string(evidence.LineageProven)
 	case reflect.TypeFor[evidence.ClaimSource]():
 		return string(evidence.ClaimLabel)
+	case reflect.TypeFor[evidence.SignedKind]():
+		return string(evidence.SignedIndex)
+	case reflect.TypeFor[evidence.SignatureKind]():
+		return string(evidence.KindAttestation)
+	case reflect.TypeFor[evidence.SignatureFormat]():
+		return string(evidence.FormatBundle)
+	case reflect.TypeFor[evidence.CheckResult]():
+		return string(evidence.CheckVerified)
 	default:
 		return "text <&> \u2028"
 	}
@@ -92,6 +104,8 @@ func full() evidence.Document {
 	fill(reflect.ValueOf(&d).Elem(), 0)
 	d.SchemaVersion = evidence.DocumentVersion
 	d.Evidence[0].Custom = nil
+	d.Evidence[0].Signatures.Items[0].Rego = nil
+	d.Evidence[0].Base.Signatures.Items[0].Rego = nil
 	return d
 }
 
@@ -178,10 +192,45 @@ func TestDocumentsAreReadStrictly(t *testing.T) {
 		"a severity":  `{"schemaVersion":1,"evidence":[{"findings":[{"severity":"grave"}]}]}`,
 		"two":         good + good,
 		"custom":      `{"schemaVersion":1,"evidence":[{"custom":[{"rule":"x"}]}]}`,
+		"Rego":        `{"schemaVersion":1,"evidence":[{"base":{"signatures":{"items":[{"rego":[]}]}}}]}`,
 		"the verdict": `{"schemaVersion":1,"status":"PASSED"}`,
 	} {
 		if d, err := evidence.ReadDocument([]byte(bad)); err == nil {
 			t.Errorf("%s is read as %+v", name, d)
+		}
+	}
+}
+
+// TestLargePredicates: what is left out is absent, so that a document which is read
+// again is never met by it.
+func TestLargePredicates(t *testing.T) {
+	of := func(p any) evidence.Document {
+		return evidence.Document{SchemaVersion: 1, Evidence: []evidence.Evidence{{Signatures: &evidence.Signatures{Items: []evidence.Signature{{Predicate: p}}}}}}
+	}
+	const limit = evidence.MaxShownPredicate
+	var deep any = "x"
+	for range 20_000 {
+		deep = []any{deep}
+	}
+	for name, c := range map[string]struct {
+		predicate any
+		kept      bool
+	}{
+		"none":                  {nil, false},
+		"empty":                 {map[string]any{}, true},
+		"at the limit":          {strings.Repeat("x", limit-2), true},
+		"above":                 {strings.Repeat("x", limit-1), false},
+		"above by escapes":      {strings.Repeat("\x01", limit/4), false},
+		"many small":            {slices.Repeat([]any{map[string]any{"a": 1.0}}, limit/8), false},
+		"deep":                  {deep, false},
+		"what has no JSON form": {map[string]any{"a": math.NaN()}, false},
+		"no JSON value":         {func() {}, false},
+	} {
+		got, err := evidence.ReadDocument(marshal(t, of(c.predicate)))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if kept := got.Evidence[0].Signatures.Items[0].Predicate != nil; kept != c.kept {
+			t.Errorf("%s: kept: %v", name, kept)
 		}
 	}
 }

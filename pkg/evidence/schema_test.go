@@ -153,7 +153,7 @@ func (g *generator) object(t reflect.Type) map[string]any {
 			s["description"] = text
 		}
 		properties[name] = s
-		if f.Type.Kind() != reflect.Pointer {
+		if !evidence.CanBeAbsent(f.Type.Kind()) {
 			required = append(required, name)
 		}
 	}
@@ -200,6 +200,8 @@ func (g *generator) schema(t reflect.Type) map[string]any {
 		return map[string]any{"type": "boolean"}
 	case reflect.Float64:
 		return map[string]any{"type": "number"}
+	case reflect.Interface: // any JSON
+		return map[string]any{}
 	default:
 		return map[string]any{"type": "integer"}
 	}

@@ -13,11 +13,15 @@ import (
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
-// CustomRules evaluate the policy's own rules, which are in Rego.
+// CustomRules evaluate what a policy says in Rego: its own rules, and modules of rules
+// about attestations.
 type CustomRules interface {
 	// Evaluate returns one result for each rule, in order. What goes wrong is a result's
 	// Problem.
 	Evaluate(ctx context.Context, rules []policy.Rule, ev evidence.Evidence, at time.Time) []evidence.CustomResult
+	// EvaluateAttestations sets Rego of each verified attestation that the rules are about:
+	// one result for each of them. own is the image under judgement.
+	EvaluateAttestations(ctx context.Context, rules []policy.Rule, own evidence.Subject, s *evidence.Signatures, at time.Time)
 }
 
 // evaluateCustom adds to complete evidence what the custom rules of the subject's own

@@ -49,13 +49,16 @@ type ScanRequest struct {
 	BaseSecrets bool
 }
 
-// Gate checks images. All fields but Bases, Custom, Progress and Grace are required.
+// Gate checks images. Images is required, and Scanner and OpenDatabase but for requests
+// of a Scope.
 type Gate struct {
 	Images  Opener
 	Scanner Scanner
 	// Bases find base images. Nil: no image is known to have one.
 	Bases Bases
-	// Custom evaluates the policy's custom rules. Nil: none of them can be decided.
+	// Signatures verify what is signed. Nil: no rule about signatures can be decided.
+	Signatures Signatures
+	// Custom evaluates the policy's Rego rules. Nil: none of them can be decided.
 	Custom CustomRules
 	// OpenDatabase makes the vulnerability database ready. It runs while images are
 	// opened and analysed.
@@ -77,6 +80,14 @@ type Request struct {
 	EffectiveTime      time.Time
 	EffectiveTimeGiven bool
 	ReportOnly         bool
+	// Scope narrows the check to a part of the policy: nothing is examined that only other
+	// rules ask for. A policy without rules of that part is a *UsageError.
+	Scope verdict.Scope
+	// FailFast ends the run before a layer is read if rules about signatures,
+	// attestations or the base image have failed.
+	FailFast bool
+	// Bundles are detached signatures and attestations of the image.
+	Bundles []Bundle
 	// Forecast is how far the verdict looks ahead: see verdict.Forecast. 0 is not at all.
 	Forecast time.Duration
 	// Destination is the name that the image is about to be pushed to; empty where
@@ -99,45 +110,6 @@ type Request struct {
 type UsageError struct{ Message, Hint string }
 
 func (e *UsageError) Error() string { return e.Message }
-
-// OpenedDatabase is a vulnerability database that is ready to be matched with.
-type OpenedDatabase struct {
-	State evidence.DatabaseState
-	// Platforms are the names of its advisory buckets.
-	Platforms []string
-	Close     func() error
-}
-
-// Database is the database of one run, on its way.
-type Database struct {
-	done   chan struct{}
-	opened *OpenedDatabase
-	err    error
-}
-
-// Wait returns the database, or why there is none.
-func (d *Database) Wait(ctx context.Context) (*OpenedDatabase, error) {
-	select {
-	case <-d.done:
-		return d.opened, d.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (g *Gate) database(ctx context.Context) *Database {
-	d := &Database{done: make(chan struct{})}
-	go func() {
-		defer close(d.done)
-		defer func() {
-			if p := recover(); p != nil {
-				d.opened, d.err = nil, fmt.Errorf("open the database: panic: %v", p)
-			}
-		}()
-		d.opened, d.err = g.OpenDatabase(ctx)
-	}()
-	return d
-}
 
 // Check decides about req.Reference. When ctx reaches a deadline the verdict is
 // ERROR; when it is cancelled, the error is ctx's.
@@ -183,20 +155,18 @@ func (g *Gate) Check(ctx context.Context, req Request) (verdict.Verdict, error) 
 func panicked(req Request, p any) verdict.Verdict {
 	return verdict.Verdict{
 		Status: verdict.Errored, Reference: req.Reference, EffectiveTime: req.EffectiveTime.UTC(), EffectiveTimeGiven: req.EffectiveTimeGiven,
-		ReportOnly: req.ReportOnly, Policy: verdict.PolicyRef{Name: req.Policy.Name, Source: req.Policy.Source, Digest: req.Policy.Digest},
+		ReportOnly: req.ReportOnly, Scope: req.Scope, Policy: verdict.PolicyRef{Name: req.Policy.Name, Source: req.Policy.Source, Digest: req.Policy.Digest},
 		Problems: []evidence.Problem{{Area: evidence.AreaScan, What: req.Reference, Message: fmt.Sprintf("ocigate panicked: %v", p), Hint: "this is a bug: please report it"}},
 	}
 }
 
 func (g *Gate) check(ctx context.Context, req Request) (verdict.Verdict, error) {
-	db := g.database(ctx)
-	feeds := readFeeds(req)
-	defer func() {
-		// The database may still be on its way when the image could not be opened.
-		if opened, err := db.Wait(ctx); err == nil && opened.Close != nil {
-			_ = opened.Close() // read-only: nothing to lose
-		}
-	}()
+	if err := checkScope(req); err != nil {
+		return verdict.Verdict{}, err
+	}
+	db := g.database(ctx, req)
+	closeDatabase := func() { db.close(ctx) }
+	defer func() { closeDatabase() }()
 	g.progress("opening " + redact(req.Reference))
 	set, err := g.Images.Open(ctx, req.Reference)
 	if err != nil {
@@ -215,24 +185,22 @@ func (g *Gate) check(ctx context.Context, req Request) (verdict.Verdict, error) 
 	if err != nil {
 		return verdict.Verdict{}, err
 	}
-	statements := readVEX(req.Policy, req.EffectiveTime)
-	base := g.openBaseline(ctx, req.Baseline)
-	defer base.close()
-	all := make([]evidence.Evidence, 0, len(images))
-	for _, img := range images {
-		e, err := g.scan(ctx, img, db, req)
-		if err != nil {
-			return verdict.Verdict{}, err
-		}
-		base.measure(ctx, e)
-		annotateVEX(e, statements)
-		feeds().Annotate(e, req.EffectiveTime)
-		all = append(all, *e)
-	}
-	if err := g.evaluateCustom(ctx, all, req); err != nil {
+	// What is left behind when the time is over ends before the files are closed.
+	around, stop := context.WithCancel(ctx)
+	defer stop()
+	x := examination{gate: g, req: req, images: images, problems: problems, leftOut: leftOut(set.Images, images), database: db}
+	if err := x.inScope(); err != nil {
 		return verdict.Verdict{}, err
 	}
-	return decide(req, all, problems, leftOut(set.Images, images)...), nil
+	x.lookAround(around)
+	if req.Scope != "" {
+		return x.outside(ctx)
+	}
+	if v, failed, err := x.failFast(ctx); failed || err != nil {
+		closeDatabase = db.abandon
+		return v, err
+	}
+	return x.scan(ctx)
 }
 
 var credentials = regexp.MustCompile(`[^/@]*:[^/@]+@`)
@@ -269,38 +237,6 @@ func opened(set *image.Set) string {
 	return text
 }
 
-func scanRequest(img *image.Image, req Request) ScanRequest {
-	pol := req.Policy.For(verdict.Names(subject(img, req), req.Reference))
-	coverage, _ := pol.Coverage.On(img.Subject.Platform)
-	return ScanRequest{
-		EffectiveTime: req.EffectiveTime, Paths: req.Policy.FileGlobs(), HiddenPaths: req.Policy.HiddenFileGlobs(),
-		BaseSecrets: coverage.BaseSecretsRequired,
-	}
-}
-
-// scan examines one platform. A scan that failed is a problem of its evidence.
-func (g *Gate) scan(ctx context.Context, img *image.Image, db *Database, req Request) (*evidence.Evidence, error) {
-	g.progress(fmt.Sprintf("scanning %s, %d layers", img.Subject.Platform, len(img.Layers)))
-	base := g.findBase(ctx, img, req)
-	e, err := g.Scanner.Scan(ctx, img, db, scanRequest(img, req))
-	if e == nil {
-		e = &evidence.Evidence{}
-	}
-	e.Subject, e.Base, e.Dockerfile = subject(img, req), base(), req.Dockerfile
-	if err == nil {
-		return e, nil
-	}
-	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		return nil, ctx.Err()
-	case ctx.Err() != nil:
-		e.Problems = append(e.Problems, timeout(req.Reference))
-	default:
-		e.Problems = append(e.Problems, evidence.Problem{Area: evidence.AreaScan, What: img.Subject.Platform.String(), Message: err.Error()})
-	}
-	return e, nil
-}
-
 func (g *Gate) progress(msg string) {
 	if g.Progress != nil {
 		g.Progress(msg)
@@ -308,10 +244,14 @@ func (g *Gate) progress(msg string) {
 }
 
 func decide(req Request, all []evidence.Evidence, problems []evidence.Problem, leftOut ...evidence.Platform) verdict.Verdict {
-	return foretell(req.Forecast, verdict.Input{
+	return foretell(req.Forecast, input(req, all, problems, leftOut))
+}
+
+func input(req Request, all []evidence.Evidence, problems []evidence.Problem, leftOut []evidence.Platform) verdict.Input {
+	return verdict.Input{
 		Policy: req.Policy, Reference: req.Reference, Evidence: all, Problems: problems, NotExamined: leftOut,
-		EffectiveTime: req.EffectiveTime.UTC(), EffectiveTimeGiven: req.EffectiveTimeGiven, ReportOnly: req.ReportOnly,
-	})
+		EffectiveTime: req.EffectiveTime.UTC(), EffectiveTimeGiven: req.EffectiveTimeGiven, ReportOnly: req.ReportOnly, Scope: req.Scope,
+	}
 }
 
 func timeout(reference string) evidence.Problem {

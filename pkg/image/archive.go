@@ -7,14 +7,18 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/klauspost/compress/gzip"
 )
 
@@ -25,6 +29,7 @@ type archive struct {
 	size  int64
 	files map[string]span
 	links map[string]string
+	sums  archiveSums
 }
 
 type span struct{ offset, size int64 }
@@ -43,17 +48,19 @@ func (o *opener) openArchive(ctx context.Context, path string) (*archive, error)
 		}
 		return nil, err
 	}
+	digest := ""
 	if bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		unzipped, err := o.unzip(ctx, f)
+		unzipped, sum, err := o.unzip(ctx, f)
 		if err := errors.Join(err, f.Close()); err != nil {
 			return nil, err
 		}
-		f = unzipped
+		f, digest = unzipped, sum
 	}
 	a, err := o.index(ctx, path, f)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+	a.sums.whole = digest
 	return a, nil
 }
 
@@ -75,19 +82,26 @@ func openRegular(path string) (*os.File, error) {
 	return os.Open(path)
 }
 
-func (o *opener) unzip(ctx context.Context, f *os.File) (*os.File, error) {
-	zr, err := gzip.NewReader(bufio.NewReaderSize(f, bufferSize))
+// unzip also returns the digest of the file: nothing reads it a second time.
+func (o *opener) unzip(ctx context.Context, f *os.File) (*os.File, string, error) {
+	in := &countedReader{r: f, h: sha256.New()}
+	zr, err := gzip.NewReader(bufio.NewReaderSize(in, bufferSize))
 	if err != nil {
-		return nil, faultf(KindNotAnImage, "gzip: %w", noEOF(err))
+		return nil, "", faultf(KindNotAnImage, "gzip: %w", noEOF(err))
 	}
 	spooled, err := o.spool(ctx, zr)
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, faultf(KindTruncated, "the gzip stream is truncated").withHint("write or copy the file again")
+		return nil, "", faultf(KindTruncated, "the gzip stream is truncated").withHint("write or copy the file again")
 	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum):
-		return nil, faultf(KindNotAnImage, "the gzip stream is damaged: %w", err).withHint("write or copy the file again")
+		return nil, "", faultf(KindNotAnImage, "the gzip stream is damaged: %w", err).withHint("write or copy the file again")
+	case err != nil:
+		return nil, "", err
 	}
-	return spooled, err
+	if _, err := io.Copy(io.Discard, &contextReader{ctx, in}); err != nil { // to its end, in any case
+		return nil, "", errors.Join(err, spooled.Close())
+	}
+	return spooled, "sha256:" + hex.EncodeToString(in.h.Sum(nil)), nil
 }
 
 // spool copies r to a new file in TempDir and returns that open for reading.
@@ -115,7 +129,7 @@ func (o *opener) index(ctx context.Context, name string, f *os.File) (*archive, 
 	if err != nil {
 		return nil, err
 	}
-	a := &archive{path: name, file: f, size: st.Size(), files: map[string]span{}, links: map[string]string{}}
+	a := &archive{path: name, file: f, size: st.Size(), files: map[string]span{}, links: map[string]string{}, sums: newArchiveSums()}
 	// A seekable reader: archive/tar seeks over file data.
 	data := io.NewSectionReader(f, 0, a.size)
 	tr := tar.NewReader(data)
@@ -232,6 +246,20 @@ func (a *archive) entry(ctx context.Context, name string) (io.ReadCloser, int64,
 	return io.NopCloser(&contextReader{ctx, r}), s.size, nil
 }
 
+func (a *archive) name() string { return a.path }
+
+func (a *archive) blobs(ctx context.Context, max int) ([]v1.Hash, error) {
+	var found blobNames
+	for name := range a.files {
+		found.add(name)
+	}
+	for name := range a.links {
+		found.add(name)
+	}
+	slices.SortFunc(found, func(x, y v1.Hash) int { return strings.Compare(x.String(), y.String()) })
+	return slices.Compact(found).sorted(max)
+}
+
 // read returns a small file of the archive.
 func (a *archive) read(ctx context.Context, name string, limit int64) ([]byte, error) {
 	rc, size, err := a.entry(ctx, name)
@@ -246,6 +274,7 @@ func (a *archive) read(ctx context.Context, name string, limit int64) ([]byte, e
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	a.wasRead(name, b)
 	return b, nil
 }
 

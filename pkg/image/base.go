@@ -43,9 +43,7 @@ func FindBase(img *Image, q BaseQuery, opts Options) func(context.Context) *evid
 	if img.Config != nil {
 		s.diffIDs = slices.Clone(img.Config.RootFS.DiffIDs)
 	}
-	if rest, ok := strings.CutPrefix(q.Reference, "registry:"); ok && strings.ContainsAny(rest, "/:@") {
-		s.query.Reference = rest // registry:2 is an image
-	}
+	s.query.Reference = withoutTransport(q.Reference)
 	if q.Reference != "" {
 		s.claims = addClaim(nil, evidence.ClaimFlag, s.query.Reference, "")
 	}
@@ -201,6 +199,12 @@ func (s *baseSearch) follow(ctx context.Context, c evidence.BaseClaim) evidence.
 	return b
 }
 
+// IsLocal tells references of images at hand from names of images in registries, as
+// BaseQuery.Reference is understood.
+func IsLocal(reference string) bool {
+	return (&baseSearch{query: BaseQuery{Reference: reference}}).isLocal()
+}
+
 // CheckBase says whether a reference can name a base image.
 func CheckBase(reference string) error {
 	q := BaseQuery{Reference: strings.TrimPrefix(reference, "registry:")}
@@ -219,6 +223,20 @@ func orDigest(c evidence.BaseClaim) string {
 		return c.Digest
 	}
 	return c.Reference
+}
+
+// withoutTransport makes a name of registry:REF. But registry:2 is an image.
+func withoutTransport(reference string) string {
+	if rest, ok := strings.CutPrefix(reference, "registry:"); ok && strings.ContainsAny(rest, "/:@") {
+		return rest
+	}
+	return reference
+}
+
+// IsLocalBase says whether a base named by the caller is opened by transport or path,
+// rather than looked up in a registry.
+func IsLocalBase(reference string) bool {
+	return (&baseSearch{query: BaseQuery{Reference: withoutTransport(reference)}}).isLocal()
 }
 
 // isLocal tells references with a transport from names.

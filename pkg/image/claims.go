@@ -32,6 +32,10 @@ type surroundings struct {
 	// attestations are the index's entries that are no images, of this image or another.
 	attestations []v1.Descriptor
 	store        blobStore
+	// attachments are those of a layout, archive is the file that holds the image; nil
+	// for other sources.
+	attachments *Attachments
+	archive     *archive
 }
 
 // of adds what the index.json of a layout says.

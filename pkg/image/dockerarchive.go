@@ -42,6 +42,7 @@ func (o *opener) openDockerArchive(ctx context.Context, a *archive, tag string) 
 		return nil, err
 	}
 	image.Subject.Source, image.Subject.Name = evidence.SourceDockerArchive, name
+	image.around.archive = a
 	images, err := o.choose([]*Image{image}, []evidence.Platform{image.Subject.Platform}, true)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
@@ -180,7 +181,11 @@ func registryError(host string, err error) error {
 		}
 		return f
 	}
-	switch te.StatusCode {
+	status := te.StatusCode
+	if status == http.StatusNotFound && slices.ContainsFunc(te.Errors, isRefusal) {
+		status = http.StatusForbidden
+	}
+	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return &fault{kind: KindUnauthorized, err: err, hint: "log in with credentials that may read the image: docker login " + host}
 	case http.StatusNotFound:
@@ -189,4 +194,9 @@ func registryError(host string, err error) error {
 		return &fault{kind: KindNetwork, err: err, hint: "the registry limits requests; log in or use a mirror: docker login " + host}
 	}
 	return &fault{kind: KindNetwork, err: err}
+}
+
+// isRefusal: some registries do not say by their status that one may not know.
+func isRefusal(d transport.Diagnostic) bool {
+	return d.Code == transport.UnauthorizedErrorCode || d.Code == transport.DeniedErrorCode
 }

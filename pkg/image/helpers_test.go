@@ -118,3 +118,22 @@ func sample() *imagetest.Image {
 		imagetest.NewLayer(imagetest.Plain, imagetest.File{Name: "usr/.wh.big"}),
 	)
 }
+
+// wantFailure expects an *Error of a kind with all words in message and hint.
+func wantFailure(t *testing.T, do func() error, kind image.ErrorKind, words ...string) {
+	t.Helper()
+	err := do()
+	e, ok := errors.AsType[*image.Error](err)
+	if !ok {
+		t.Errorf("%T %v is no *Error", err, err)
+		return
+	}
+	if e.Kind != kind {
+		t.Errorf("kind %s, want %s: %v", e.Kind, kind, err)
+	}
+	for _, w := range words {
+		if !strings.Contains(e.Error()+" "+e.Hint, w) {
+			t.Errorf("%q (hint %q) lacks %q", e, e.Hint, w)
+		}
+	}
+}

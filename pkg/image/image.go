@@ -37,6 +37,9 @@ type Options struct {
 	// spool (gzipped archives, daemons) fail where it is empty.
 	TempDir string
 	Limits  Limits
+	// Connections are shared by everything that is opened with them. Nil: each
+	// reference is opened with connections of its own.
+	Connections *Connections
 }
 
 func (o Options) getenv(name string) string {

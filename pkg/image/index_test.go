@@ -3,6 +3,7 @@
 package image_test
 
 import (
+	"strings"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -128,4 +129,51 @@ func TestArchiveOfTwoMinds(t *testing.T) {
 	}
 	_, err := image.Open(t.Context(), imagetest.WriteTar(t, "two.tar", files...), options(t))
 	wantIntegrity(t, err, "index.json")
+}
+
+// TestIndexDigestNamesAnIndexOfThePlatform: a signature on it covers the platform, so
+// the platform's manifest must be in the bytes that have this digest.
+func TestIndexDigestNamesAnIndexOfThePlatform(t *testing.T) {
+	amd := imagetest.NewImage(layerNamed("amd"))
+	arm := imagetest.NewImage(layerNamed("arm")).For("linux", "arm64", "")
+	index := imagetest.NewIndex(imagetest.PlatformOf(amd), attested(amd), imagetest.PlatformOf(arm))
+	doc, media := index.Document()
+	registry := imagetest.NewRegistry(t)
+	tagged := registry.Push("app", "1", index)
+	layout := imagetest.LayoutFiles(imagetest.Layout(imagetest.Named(index, "app")))
+	top := imagetest.LayoutFiles(imagetest.Layout(imagetest.PlatformOf(amd), imagetest.PlatformOf(arm)))
+	daemon := imagetest.NewDaemon(t, "app", amd)
+	daemon.ID = imagetest.Digest(doc)
+	daemon.Descriptor = &v1.Descriptor{MediaType: media, Digest: daemon.ID, Size: int64(len(doc))}
+	daemon.Export = imagetest.Tar(imagetest.BlobFiles(index, imagetest.Saved{Image: amd})...)
+	for reference, raw := range map[string]string{
+		"registry:" + tagged: string(doc),
+		"registry:" + registry.Host + "/app@" + daemon.ID.String(): string(doc),
+		"oci:" + imagetest.WriteDir(t, layout...):                  string(doc),
+		"oci-archive:" + imagetest.WriteTar(t, "a.tar", layout...): string(doc),
+		"oci:" + cosignSave(t, index):                              string(doc),
+		"oci:" + imagetest.WriteDir(t, top...):                     top[1].Body,
+		"docker-daemon:app":                                        string(doc),
+	} {
+		t.Run(reference, func(t *testing.T) {
+			set := open(t, reference, options(t, "DOCKER_HOST", daemon.Host))
+			for _, i := range set.Images {
+				if err := i.Export(t.Context()); err != nil { // until then it is the daemon's word
+					t.Fatal(err)
+				}
+				if i.Subject.IndexDigest != imagetest.Digest([]byte(raw)).String() || i.Subject.IndexDigest != set.Digest {
+					t.Errorf("index digest %s of %s", i.Subject.IndexDigest, i.Subject.Platform)
+				}
+				// A daemon does not say which manifest it took: the index leads to the configuration.
+				if d := i.Subject.Digest; !strings.Contains(raw, d) || d == "" && i.Subject.ImageID != amd.ID().String() {
+					t.Errorf("the index does not hold %s", d)
+				}
+			}
+		})
+	}
+	// One platform by its own digest: nothing says which index it is in.
+	one := open(t, "registry:"+registry.Host+"/app@"+imagetest.DigestOf(arm).String(), options(t)).Images[0]
+	if one.Subject.IndexDigest != "" {
+		t.Errorf("index digest %s", one.Subject.IndexDigest)
+	}
 }

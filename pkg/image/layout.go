@@ -28,6 +28,11 @@ const (
 // layout is an OCI image layout, in a directory or in a tar.
 type layout interface {
 	entry(ctx context.Context, name string) (io.ReadCloser, int64, error)
+	// blobs lists what the names of blobs promise, sorted. Together with an error
+	// it returns no more than max of them.
+	blobs(ctx context.Context, max int) ([]v1.Hash, error)
+	// name is the path.
+	name() string
 }
 
 // layoutStore reads a layout's blobs by digest.
@@ -63,6 +68,50 @@ func (d directory) entry(ctx context.Context, name string) (io.ReadCloser, int64
 		io.Reader
 		io.Closer
 	}{&contextReader{ctx, f}, f}, st.Size(), nil
+}
+
+func (d directory) name() string { return d.root.Name() }
+
+func (d directory) blobs(ctx context.Context, max int) ([]v1.Hash, error) {
+	var found blobNames
+	for _, algorithm := range []string{"sha256", "sha512"} {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		dir, err := d.root.Open(path.Join("blobs", algorithm))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		files, err := dir.Readdirnames(max + 1)
+		dir.Close()
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+		for _, f := range files {
+			found.add(path.Join("blobs", algorithm, f))
+		}
+	}
+	return found.sorted(max)
+}
+
+// blobNames are the digests in the names of blobs.
+type blobNames []v1.Hash
+
+func (b *blobNames) add(name string) {
+	if h, ok := blobDigest(name); ok {
+		*b = append(*b, h)
+	}
+}
+
+func (b blobNames) sorted(max int) ([]v1.Hash, error) {
+	slices.SortFunc(b, func(x, y v1.Hash) int { return strings.Compare(x.String(), y.String()) })
+	if len(b) > max {
+		return b[:max], faultf(KindLimit, "there are more than %d blobs among which signatures may be", max)
+	}
+	return b, nil
 }
 
 func (o *opener) openFile(ctx context.Context, source evidence.Source, path, selector string) (*Set, error) {
@@ -102,7 +151,14 @@ func (o *opener) openLayoutDir(ctx context.Context, path, selector string) (*Set
 }
 
 func (o *opener) openLayoutArchive(ctx context.Context, a *archive, selector string) (*Set, error) {
-	return o.openLayout(ctx, evidence.SourceOCIArchive, a, selector)
+	set, err := o.openLayout(ctx, evidence.SourceOCIArchive, a, selector)
+	if err != nil {
+		return nil, err
+	}
+	for _, image := range set.Images {
+		image.around.archive = a
+	}
+	return set, nil
 }
 
 func (o *opener) openLayout(ctx context.Context, source evidence.Source, l layout, selector string) (*Set, error) {
@@ -129,7 +185,7 @@ func (o *opener) openLayout(ctx context.Context, source evidence.Source, l layou
 		return nil, err
 	}
 	set := &Set{Images: images, Source: source, Digest: doc.digest.String()}
-	tags := entryNames(chosen)
+	tags, attachments := entryNames(chosen), o.attachmentsOf(l, index)
 	for _, t := range tags {
 		if strings.ContainsAny(t, "/:") {
 			set.Name = normalName(t)
@@ -139,6 +195,7 @@ func (o *opener) openLayout(ctx context.Context, source evidence.Source, l layou
 	for _, image := range images {
 		image.Subject.Source, image.Subject.Name, image.Subject.Tags = source, set.Name, tags
 		image.around.of(index, chosen)
+		image.around.attachments = attachments
 	}
 	return set, nil
 }
@@ -173,6 +230,9 @@ func (o *opener) readIndex(ctx context.Context, l layout) (*v1.IndexManifest, v1
 	if len(raw) == 0 {
 		return nil, v1.Hash{}, faultf(KindTruncated, "index.json is empty")
 	}
+	if a, ok := l.(*archive); ok {
+		a.wasRead("index.json", raw)
+	}
 	// index.json may lack a media type, but it is never anything but an OCI index.
 	doc, err := parseDocument("index.json", raw, types.OCIImageIndex)
 	if err != nil {
@@ -202,6 +262,8 @@ func (o *opener) selectEntries(ctx context.Context, s layoutStore, index *v1.Ind
 		found = append(found, d)
 	}
 	switch {
+	case len(found) > 0 && selector == "":
+		return distinct(o.withoutAttached(ctx, s, found), selector)
 	case len(found) > 0:
 		return distinct(found, selector)
 	case selector == "":

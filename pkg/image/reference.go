@@ -119,12 +119,17 @@ func (o *opener) parseName(ref string) (name.Reference, error) {
 	if err != nil {
 		return nil, faultf(KindUsage, "not an image reference: %w", err)
 	}
-	if isInsecure(o.InsecureRegistries, r.Context().RegistryStr()) || isLoopback(hostname(r.Context().RegistryStr())) {
+	if o.isPlain(r.Context().RegistryStr()) {
 		if r, err = name.ParseReference(ref, name.Insecure); err != nil {
 			return nil, faultf(KindUsage, "not an image reference: %w", err)
 		}
 	}
 	return r, nil
+}
+
+// isPlain says whether a registry may be talked to without TLS.
+func (o *opener) isPlain(host string) bool {
+	return isInsecure(o.InsecureRegistries, host) || isLoopback(hostname(host))
 }
 
 func hostname(host string) string {

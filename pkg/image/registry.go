@@ -25,12 +25,27 @@ import (
 
 const userAgent = "ocigate"
 
-// registry is one repository of a registry.
+// registry is one repository of a registry, as one opener reads it.
 type registry struct {
+	*connection
+	limits Limits
+}
+
+// connection is what is needed to pull from one repository.
+type connection struct {
 	repo   name.Repository
 	client *http.Client
-	idle   io.Closer
-	limits Limits
+	memo   *memo
+	// idle ends the connection; nil where it is one of Connections.
+	idle io.Closer
+}
+
+// close ends a connection that nobody else uses.
+func (c *connection) close() error {
+	if c.idle == nil {
+		return nil
+	}
+	return c.idle.Close()
 }
 
 func (o *opener) openRegistry(ctx context.Context, ref string) (*Set, error) {
@@ -45,10 +60,12 @@ func (o *opener) openRegistry(ctx context.Context, ref string) (*Set, error) {
 	}
 	set, err := o.pull(ctx, reg, r)
 	if err != nil {
-		reg.idle.Close()
+		reg.close()
 		return nil, registryError(host, err)
 	}
-	set.closers = append(set.closers, reg.idle)
+	if reg.idle != nil {
+		set.closers = append(set.closers, reg.idle)
+	}
 	return set, nil
 }
 
@@ -66,6 +83,7 @@ func (o *opener) pull(ctx context.Context, reg *registry, r name.Reference) (*Se
 		return nil, err
 	}
 	doc.digest = digest
+	reg.memo.put(memoKey{kindManifest, digest}, raw)
 	images, err := o.images(ctx, reg, doc)
 	if err != nil {
 		return nil, err
@@ -105,28 +123,55 @@ func manifestDigest(r name.Reference, raw []byte) (v1.Hash, error) {
 	return got, nil
 }
 
-// connect authenticates for pulling from one repository.
+// connect authenticates for pulling from one repository, unless this run did before.
 func (o *opener) connect(ctx context.Context, repo name.Repository) (*registry, error) {
-	base, err := newTransport(o.Options)
+	dial := o.dial(repo)
+	var conn *connection
+	var err error
+	if o.Connections == nil {
+		conn, err = dial(ctx)
+	} else {
+		conn, err = o.Connections.to(ctx, repo, dial)
+	}
 	if err != nil {
 		return nil, err
 	}
-	rt := transport.NewUserAgent(transport.NewRetry(base,
-		transport.WithRetryPredicate(isTransient), transport.WithRetryStatusCodes(http.StatusTooManyRequests,
-			http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout)), userAgent)
-	auth, err := authn.Resolve(ctx, newKeychain(o.Options), repo)
-	if err != nil {
-		return nil, &fault{kind: KindUnauthorized, err: err, hint: "check the credential helpers in Docker's config.json"}
+	return &registry{connection: conn, limits: o.Limits}, nil
+}
+
+func (o *opener) dial(repo name.Repository) func(context.Context) (*connection, error) {
+	return func(ctx context.Context) (*connection, error) {
+		conn := &connection{repo: repo}
+		base, err := o.base()
+		if err != nil {
+			return nil, err
+		}
+		if o.Connections == nil {
+			conn.idle = idleCloser{&http.Client{Transport: base}}
+		} else {
+			conn.memo = &memo{kept: map[memoKey][]byte{}}
+		}
+		rt := transport.NewUserAgent(transport.NewRetry(base,
+			transport.WithRetryPredicate(isTransient), transport.WithRetryStatusCodes(http.StatusTooManyRequests,
+				http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout)), userAgent)
+		auth, err := authn.Resolve(ctx, newKeychain(o.Options), repo)
+		if err != nil {
+			return nil, &fault{kind: KindUnauthorized, err: err, hint: "check the credential helpers in Docker's config.json"}
+		}
+		authed, err := transport.NewWithContext(ctx, repo.Registry, auth, rt, []string{repo.Scope(transport.PullScope)})
+		if err != nil {
+			return nil, err
+		}
+		conn.client = &http.Client{Transport: authed, CheckRedirect: checkRedirect}
+		return conn, nil
 	}
-	authed, err := transport.NewWithContext(ctx, repo.Registry, auth, rt, []string{repo.Scope(transport.PullScope)})
-	if err != nil {
-		return nil, err
+}
+
+func (o *opener) base() (http.RoundTripper, error) {
+	if o.Connections == nil {
+		return newTransport(o.Options)
 	}
-	return &registry{
-		repo: repo, limits: o.Limits,
-		client: &http.Client{Transport: authed, CheckRedirect: checkRedirect},
-		idle:   idleCloser{&http.Client{Transport: base}},
-	}, nil
+	return o.Connections.base(o.Options)
 }
 
 // idleCloser makes Set.Close drop the kept connections.
@@ -173,8 +218,17 @@ func isLocal(ip net.IP) bool {
 	return ip != nil && (ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() || ip.IsUnspecified())
 }
 
-func (r *registry) get(ctx context.Context, kind, id string, accept ...string) (*http.Response, error) {
-	u := url.URL{Scheme: r.repo.Scheme(), Host: r.repo.RegistryStr(), Path: fmt.Sprintf("/v2/%s/%s/%s", r.repo.RepositoryStr(), kind, id)}
+const (
+	kindManifest = "manifests"
+	kindBlob     = "blobs"
+)
+
+func (r *registry) url(kind, id string) *url.URL {
+	return &url.URL{Scheme: r.repo.Scheme(), Host: r.repo.RegistryStr(), Path: fmt.Sprintf("/v2/%s/%s/%s", r.repo.RepositoryStr(), kind, id)}
+}
+
+// ask returns whatever the registry answers.
+func (r *registry) ask(ctx context.Context, client *http.Client, u *url.URL, accept ...string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, err
@@ -182,9 +236,17 @@ func (r *registry) get(ctx context.Context, kind, id string, accept ...string) (
 	if len(accept) > 0 {
 		req.Header.Set("Accept", strings.Join(accept, ","))
 	}
-	resp, err := r.client.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, registryError(r.repo.RegistryStr(), redactURL(err))
+	}
+	return resp, nil
+}
+
+func (r *registry) get(ctx context.Context, kind, id string, accept ...string) (*http.Response, error) {
+	resp, err := r.ask(ctx, r.client, r.url(kind, id), accept...)
+	if err != nil {
+		return nil, err
 	}
 	if err := transport.CheckError(resp, http.StatusOK); err != nil {
 		resp.Body.Close()
@@ -202,7 +264,7 @@ func manifestTypes() []string {
 
 // manifest fetches by tag or digest and returns the media type that the registry gives it.
 func (r *registry) manifest(ctx context.Context, id string) ([]byte, types.MediaType, error) {
-	resp, err := r.get(ctx, "manifests", id, manifestTypes()...)
+	resp, err := r.get(ctx, kindManifest, id, manifestTypes()...)
 	if err != nil {
 		return nil, "", err
 	}
@@ -219,18 +281,31 @@ func (r *registry) manifest(ctx context.Context, id string) ([]byte, types.Media
 	return raw, "", nil // application/json and the like: the document must say it itself
 }
 
-// open implements blobStore. Manifests and blobs have different addresses.
-func (r *registry) open(ctx context.Context, d v1.Descriptor) (io.ReadCloser, int64, error) {
+// kindOf: manifests and blobs have different addresses.
+func kindOf(d v1.Descriptor) string {
 	if d.MediaType.IsIndex() || d.MediaType.IsImage() {
-		resp, err := r.get(ctx, "manifests", d.Digest.String(), manifestTypes()...)
-		if err != nil {
-			return nil, -1, err
-		}
-		return resp.Body, resp.ContentLength, nil
+		return kindManifest
 	}
-	resp, err := r.get(ctx, "blobs", d.Digest.String())
+	return kindBlob
+}
+
+// open implements blobStore.
+func (r *registry) open(ctx context.Context, d v1.Descriptor) (io.ReadCloser, int64, error) {
+	var accept []string
+	kind := kindOf(d)
+	if kind == kindManifest {
+		accept = manifestTypes()
+	}
+	resp, err := r.get(ctx, kind, d.Digest.String(), accept...)
 	if err != nil {
 		return nil, -1, err
 	}
 	return resp.Body, resp.ContentLength, nil
 }
+
+// remembered implements rememberer.
+func (r *registry) remembered(d v1.Descriptor) ([]byte, bool) {
+	return r.memo.get(memoKey{kindOf(d), d.Digest})
+}
+
+func (r *registry) remember(d v1.Descriptor, b []byte) { r.memo.put(memoKey{kindOf(d), d.Digest}, b) }

@@ -3,6 +3,8 @@
 package policy
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -68,17 +70,27 @@ func (p *parser) filesKey(name, about string, into *[]*File) key {
 
 // CustomRules are the custom rules of the policy and of all its per-image sections.
 func (p *Policy) CustomRules() []Rule {
+	return p.everyRule(func(r Rule) bool { return r.Custom != nil })
+}
+
+// RulesOf are the rules of the groups, of the policy and of all its per-image sections.
+func (p *Policy) RulesOf(groups ...Group) []Rule {
+	return p.everyRule(func(r Rule) bool { return slices.Contains(groups, r.Group) })
+}
+
+// everyRule are those of the policy and of all its per-image sections that are wanted.
+func (p *Policy) everyRule(wanted func(Rule) bool) []Rule {
 	var rules []Rule
 	add := func(p *Policy) {
 		for _, r := range p.Rules {
-			if r.Custom != nil {
+			if wanted(r) {
 				rules = append(rules, r)
 			}
 		}
 	}
 	add(p)
-	for _, v := range p.variants {
-		if v != p {
+	for _, combo := range slices.Sorted(maps.Keys(p.variants)) {
+		if v := p.variants[combo]; v != p {
 			add(v)
 		}
 	}

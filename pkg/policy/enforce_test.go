@@ -134,6 +134,9 @@ func (c keyContext) rule(parts []string, value string, whole bool) string {
 		if !(c.with == "end-of-life") {
 			pairs = append(pairs, base[0]+": "+base[1])
 		}
+		if group == "attestations" && name != "predicateType" {
+			pairs = append(pairs, "predicateType: slsaprovenance1")
+		}
 		switch {
 		case c.with == "end-of-life":
 			pairs = append(pairs, "end-of-life: forbidden")
@@ -160,6 +163,9 @@ func (c keyContext) rule(parts []string, value string, whole bool) string {
 	list := "rules:\n  " + group + ": [{" + strings.Join(pairs, ", ") + "}]\n"
 	if whole && c.with == "base" {
 		list += "  base: [{id: approved, images: [alpine]}]\n"
+	}
+	if whole && (c.with == "signers" || group == "signatures" || group == "attestations") {
+		rest += "authorities: [{name: a, key: {env: A}}, {name: b, key: {env: B}}, {name: c, key: {env: C}}]\n"
 	}
 	if whole && group == "vulnerabilities" {
 		rest += "unknown-severity: accept\n"
@@ -192,7 +198,7 @@ func TestEnforceTable(t *testing.T) {
 var positions = regexp.MustCompile(`own:\d+:\d+: .*loosens what is enforced at owner:\d+:\d+`)
 
 func (c keyContext) test(t *testing.T) {
-	if len(c.tighter)+len(c.looser)+len(c.add)+len(c.narrow) == 0 || len(c.add)+len(c.narrow) == 0 {
+	if len(c.tighter)+len(c.looser)+len(c.add)+len(c.narrow) == 0 || len(c.add)+len(c.narrow) == 0 && !c.required {
 		t.Error("nothing is tried, or nothing is added")
 	}
 	alone := func(value string) string {

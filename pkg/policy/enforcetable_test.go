@@ -2,6 +2,8 @@
 
 package policy
 
+import "strings"
+
 // tightening says what a repository's policy may do to one key of an enforced one.
 // TestEnforceTable wants one for every key of the language.
 type tightening struct {
@@ -18,6 +20,8 @@ type tightening struct {
 	joined bool
 	// file marks the name of a file: the same name in another document is another file.
 	file bool
+	// required marks a key that no enforced rule lacks.
+	required bool
 	// why is set where there is nothing to compare: the key demands nothing, or it is in
 	// the test that it names.
 	why string
@@ -37,6 +41,8 @@ func bases() map[Group][2][2]string {
 		GroupLicences:        {{"forbidden", "[AGPL-3.0-only]"}, {"forbidden-families", "[restricted]"}},
 		GroupReference:       {{"forbidden", "[latest]"}, {"digest", "required"}},
 		GroupRuntime:         {{"non-root", "required"}, {"read-only-root", "required"}},
+		GroupSignatures:      {{"authorities", "[a, b]"}, {"min", "1"}},
+		GroupAttestations:    {{"authorities", "[a, b]"}, {"min", "1"}},
 		GroupCustom:          {{"rego", "a.rego"}, {"title", "t"}},
 	}
 }
@@ -58,7 +64,16 @@ func tightenings() map[string]tightening {
 	waiver := tightening{why: "whose waivers count: package verdict, TestWhoseWaivers"}
 	platform := tightening{why: "TestEnforcedPlatformCoverage"}
 	vex := tightening{why: "documents are added, and count for the rules of their own policy: TestFeedsBelowEnforced"}
-	return map[string]tightening{
+	signer := tightening{why: "authorities are compared by name and as a whole: TestAuthoritiesBelowEnforced"}
+	condition := tightening{why: "conditions are compared as a whole: rules.attestations.conditions"}
+	whom := tightening{have: "[a, b]", tighter: []string{"[a]", "[b]"}, looser: []string{"[c]", "[a, b, c]"}, required: true}
+	provenance := tightening{have: "[x, y]", tighter: []string{"[x]"}, looser: []string{"['**']", "[x, y, z]"}, add: []string{"[x]"}}
+	source := tightening{have: "['https://h/a', 'https://h/b']", tighter: []string{"['https://h/a']"}, looser: []string{"['https://h/**']", "['https://h/a', 'https://h/b', 'https://h/c']"}, add: []string{"['https://h/a']"}}
+	age := tightening{have: "30d", tighter: []string{"29d"}, looser: []string{"31d"}, add: []string{"90d"}}
+	subject := tightening{have: "base", looser: []string{"image"}, add: []string{"image"}, narrow: []string{"base"}}
+	match := tightening{have: "match", add: []string{"match"}}
+	atLeast := tightening{have: "1", tighter: []string{"2"}, add: []string{"1", "2"}}
+	table := map[string]tightening{
 		"version": text, "name": text, "extends": {why: "resolved before anything is compared: TestEnforcedChain"},
 		"platforms": {have: "[linux/amd64, linux/arm64]", tighter: []string{"[linux/arm64, linux/amd64, linux/s390x]"}, looser: []string{"[linux/amd64]", "all"},
 			add: []string{"all"}, narrow: []string{"[linux/amd64]"}},
@@ -117,8 +132,9 @@ func tightenings() map[string]tightening {
 		"rules.base.images": {have: "[alpine, debian]", tighter: []string{"[alpine]"}, looser: []string{"['**']", "[alpine, evil]"}, add: []string{"[alpine]"}},
 		"rules.base.pinned": {have: "true", looser: []string{"false"}, add: []string{"true", "false"}},
 		"rules.base.latest": forbidden, "rules.base.current": required,
-		"rules.base.max-age": {have: "30d", tighter: []string{"29d"}, looser: []string{"31d"}, add: []string{"90d"}},
-		"rules.base.scratch": {have: "allowed", tighter: []string{"forbidden"}, add: []string{"forbidden"}, narrow: []string{"allowed"}},
+		"rules.base.signed-by": {with: "signers", have: "[a, b]", tighter: []string{"[a]", "b"}, looser: []string{"c", "[a, c]", "[a, b, c]"}, add: []string{"a", "[a, b]"}},
+		"rules.base.max-age":   {have: "30d", tighter: []string{"29d"}, looser: []string{"31d"}, add: []string{"90d"}},
+		"rules.base.scratch":   {have: "allowed", tighter: []string{"forbidden"}, add: []string{"forbidden"}, narrow: []string{"allowed"}},
 
 		"rules.config.user":  {have: "non-root", tighter: []string{"numeric-non-root"}, add: []string{"non-root", "numeric-non-root"}},
 		"rules.config.ports": {why: "a mapping"}, "rules.config.volumes": {why: "a mapping"}, "rules.config.labels": {why: "a mapping"}, "rules.config.annotations": {why: "a mapping"},
@@ -176,6 +192,17 @@ func tightenings() map[string]tightening {
 		"rules.runtime.read-only-root": required, "rules.runtime.non-root": required, "rules.runtime.no-new-privileges": required,
 		"rules.runtime.capabilities": {have: "[CHOWN, SETUID]", tighter: []string{"[CHOWN]", "none"}, looser: []string{"[CHOWN, SYS_ADMIN]"}, add: []string{"none"}},
 
+		"rules.signatures.of": subject, "rules.attestations.of": subject, "rules.signatures.authorities": whom, "rules.attestations.authorities": whom,
+		"rules.signatures.min": atLeast, "rules.attestations.min": atLeast, "rules.signatures.max-age": age, "rules.attestations.max-age": age,
+		"rules.signatures.repository": match, "rules.attestations.repository": match,
+		"rules.attestations.predicateType": {have: "[slsaprovenance, slsaprovenance1]", tighter: []string{"slsaprovenance1", "[slsaprovenance]"},
+			looser: []string{"[slsaprovenance, slsaprovenance1, vuln]", "vuln", "['https://evil.example/x']"}, required: true},
+		"rules.attestations.builder": provenance, "rules.attestations.source": source, "rules.attestations.build-type": provenance,
+		"rules.attestations.conditions": {have: "[{path: a, equals: 1}, {path: b.c, max-age: 3d}]", tighter: []string{"[{path: b.c, max-age: 3d}, {path: a, equals: 1}, {path: d, present: true}]"},
+			looser: []string{"[{path: a, equals: 1}]", "[{path: a, equals: 1}, {path: b.c, max-age: 4d}]", "[{path: a, present: true}]"},
+			add:    []string{"[{path: a, equals: 1}]"}},
+		"rules.attestations.rego": {why: "a file, as rules.custom.rego: TestAttestationRego"},
+
 		"rules.custom.rego": {why: "a file: TestFeedsBelowEnforced"},
 
 		"waivers": waiver, "waivers.id": waiver, "waivers.rule": waiver, "waivers.finding": waiver, "waivers.package": waiver, "waivers.path": waiver, "waivers.image": waiver,
@@ -188,6 +215,15 @@ func tightenings() map[string]tightening {
 		"waiver-limits.reference":   {have: "required", looser: []string{"optional"}, add: []string{"required", "optional"}},
 		"images":                    {why: "TestSectionsBelowEnforced"}, "images.match": {why: "TestSectionsBelowEnforced"},
 	}
+	for _, path := range allPaths() {
+		if strings.HasPrefix(path, "authorities") {
+			table[path] = signer
+		}
+		if strings.HasPrefix(path, "rules.attestations.conditions.") {
+			table[path] = condition
+		}
+	}
+	return table
 }
 
 func withNarrow(t tightening, values ...string) tightening {

@@ -111,6 +111,10 @@ func (p *Policy) Explain() []Setting {
 			// What they bring stands at its own place.
 		case "rules":
 			e.rules(own)
+		case "authorities":
+			for _, a := range items(n) {
+				e.authority(a)
+			}
 		case "waivers":
 			for _, w := range items(n) {
 				e.entries("waivers["+idOf(w)+"]", w)
@@ -175,7 +179,29 @@ func (e *explainer) rules(own *parser) {
 	}
 }
 
-// entries adds the values of a rule or waiver as they stand.
+// authority adds an authority, and what is demanded of its signatures without a word.
+func (e *explainer) authority(n *yaml.Node) {
+	path := "authorities[" + keyOf(n) + "]"
+	e.entries(path, n)
+	a := e.policy.Authority(keyOf(n))
+	if a == nil {
+		return
+	}
+	kind, root := "key", child(child(n, "key"), "trusted-root")
+	if a.Keyless != nil {
+		kind, root = "keyless", child(child(n, "keyless"), "trusted-root")
+	}
+	add := func(absent bool, name, value string) {
+		if absent {
+			e.settings = append(e.settings, Setting{Path: path + "." + name, Value: value, Default: true})
+		}
+	}
+	add(root == nil && (a.Keyless != nil || !a.LogOptional || a.TimestampRequired), kind+".trusted-root", "the public good instance")
+	add(a.Keyless != nil && child(child(n, kind), "sct") == nil, "keyless.sct", "required")
+	add(child(n, "transparency-log") == nil, "transparency-log", "required")
+}
+
+// entries adds the values of a rule, waiver or authority as they stand.
 func (e *explainer) entries(path string, n *yaml.Node) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i].Value, n.Content[i+1]
@@ -183,8 +209,14 @@ func (e *explainer) entries(path string, n *yaml.Node) {
 			e.entries(path+"."+k, v)
 			continue
 		}
+		if v.Kind == yaml.SequenceNode && len(v.Content) > 0 && v.Content[0].Kind == yaml.MappingNode {
+			for i, item := range v.Content {
+				e.entries(path+"."+k+"["+strconv.Itoa(i)+"]", item)
+			}
+			continue
+		}
 		at := v
-		if k == "id" {
+		if k == "id" || k == "name" {
 			at = n // whoever changes a rule repeats its id; where it begins says more
 		}
 		e.add(path+"."+k, v, at)

@@ -135,6 +135,9 @@ func (p *parser) rule(v value, g group) {
 	p.checkFrom(v)
 	if r.Title == "" {
 		r.Title = g.title(r)
+		i := len(p.policy.Rules)
+		// Authorities may stand below the rules.
+		p.checks = append(p.checks, func() { p.policy.Rules[i].Title += p.laxness(&p.policy.Rules[i]) })
 	}
 	if r.Remediation == "" {
 		r.Remediation = g.remediation(r)

@@ -9,8 +9,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// merge lays a document over another: mappings key by key, lists of rules by id,
-// waivers and VEX documents one after the other; everything else is replaced. Neither tree is
+// merge lays a document over another: mappings key by key, lists of rules by id, of
+// authorities by name and as a whole, waivers and VEX documents one after the other; everything else is replaced. Neither tree is
 // changed, and nodes keep the document that they come from.
 //
 // What a document below an enforced one says once more stays the enforced one's: the
@@ -29,6 +29,8 @@ func (c *composer) mergeAt(path string, below, above *yaml.Node) *yaml.Node {
 		return c.mergeMappings(path, below, above)
 	case below.Kind == yaml.SequenceNode && above.Kind == yaml.SequenceNode && path == "waivers":
 		return c.copyOf(below, append(append([]*yaml.Node{}, below.Content...), c.others(below, above)...))
+	case below.Kind == yaml.SequenceNode && above.Kind == yaml.SequenceNode && path == "authorities":
+		return c.mergeAuthorities(below, above)
 	case below.Kind == yaml.SequenceNode && above.Kind == yaml.SequenceNode && isRuleList(path):
 		return c.mergeRules(below, above)
 	case c.levelOf(below) < c.levelOf(above):
@@ -76,8 +78,8 @@ func (c *composer) others(below, above *yaml.Node) []*yaml.Node {
 	return slices.DeleteFunc(append([]*yaml.Node{}, above.Content...), func(n *yaml.Node) bool { return items.same(n) != nil })
 }
 
-// index finds the items of a list by what they begin with: a mapping by its id, a
-// scalar by its value. Lists may be long.
+// index finds the items of a list: a mapping by its id or name, other ones by all that
+// they say. Lists may be long.
 type index map[string][]*yaml.Node
 
 func indexOf(list *yaml.Node) index {
@@ -91,10 +93,15 @@ func indexOf(list *yaml.Node) index {
 }
 
 func keyOf(n *yaml.Node) string {
-	if id := child(n, "id"); id != nil {
-		return id.Value
+	for _, name := range []string{"id", "name"} {
+		if id := child(n, name); id != nil {
+			return id.Value
+		}
 	}
-	return n.Value
+	if len(n.Content) == 0 {
+		return n.Value
+	}
+	return written(n)
 }
 
 // same is the first item that says what n does, or nil.
@@ -176,6 +183,27 @@ func (c *composer) mergeRules(below, above *yaml.Node) *yaml.Node {
 		}
 		at[id.Value] = len(content)
 		content = append(content, r)
+	}
+	return c.copyOf(below, content)
+}
+
+// mergeAuthorities puts an authority in the place of one of the same name as a whole, so
+// that no key of one mixes with identities of the other. One of an enforced policy stays:
+// tightensAuthorities reports another of its name.
+func (c *composer) mergeAuthorities(below, above *yaml.Node) *yaml.Node {
+	content := append([]*yaml.Node{}, below.Content...)
+	at := map[string]int{}
+	for i, n := range content {
+		at[keyOf(n)] = i
+	}
+	for _, n := range above.Content {
+		i, ok := at[keyOf(n)]
+		switch {
+		case !ok:
+			content = append(content, n)
+		case c.levelOf(content[i]) == c.levelOf(n):
+			content[i] = n
+		}
 	}
 	return c.copyOf(below, content)
 }

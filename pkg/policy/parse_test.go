@@ -3,6 +3,7 @@
 package policy_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -52,7 +53,7 @@ func golden(t *testing.T, file, got string) {
 func TestAccepted(t *testing.T) {
 	for _, file := range corpus(t, "ok") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			p, err := policy.Parse(filepath.Base(file), read(t, file))
+			p, err := policy.Load(t.Context(), policy.Request{Policy: filepath.Base(file)}, withFiles{filepath.Dir(file)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -67,6 +68,20 @@ func TestAccepted(t *testing.T) {
 			golden(t, file, string(b)+"\n")
 		})
 	}
+}
+
+// withFiles is a Loader of the policies in a directory and of the shipped ones. Whatever
+// file a policy names is there.
+type withFiles struct{ dir string }
+
+func (l withFiles) Load(_ context.Context, reference string, _ *policy.Document) (*policy.Document, error) {
+	path := filepath.Join(l.dir, reference)
+	if name, ok := strings.CutPrefix(reference, "ocigate:"); ok {
+		path = filepath.Join("..", "..", "policies", name+".yaml")
+	}
+	data, err := os.ReadFile(path)
+	open := func(_ context.Context, path string) ([]byte, error) { return []byte(path), nil }
+	return &policy.Document{Source: reference, Data: data, Open: open}, err
 }
 
 func TestRefused(t *testing.T) {

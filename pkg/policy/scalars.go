@@ -44,7 +44,10 @@ func (p *parser) scalar(v value, want string) bool {
 }
 
 // text reads a string of any number of lines that is not blank.
-func (p *parser) text(v value) (string, bool) {
+func (p *parser) text(v value) (string, bool) { return p.textUpTo(v, maxText) }
+
+// textUpTo is text of at most so many characters.
+func (p *parser) textUpTo(v value, most int) (string, bool) {
 	const want = "a string"
 	if !p.scalar(v, want) {
 		return "", false
@@ -68,8 +71,8 @@ func (p *parser) text(v value) (string, bool) {
 	case s == "":
 		p.fault(v, "", "must not be empty")
 		return "", false
-	case utf8.RuneCountInString(s) > maxText:
-		p.fault(v, "", "is longer than %d characters", maxText)
+	case utf8.RuneCountInString(s) > most:
+		p.fault(v, "", "is longer than %d characters", most)
 		return "", false
 	}
 	if i := strings.IndexFunc(s, func(r rune) bool { return r != '\t' && r != '\n' && forbidden(r) }); i >= 0 {

@@ -203,7 +203,10 @@ func (s shape) schema(about string) object {
 	case shapeString:
 		return append(o, s.text()...)
 	case shapeInteger, shapeNumber:
-		o = append(o, member{"type", s.kind}, member{"minimum", s.min})
+		o = append(o, member{"type", s.kind})
+		if !s.signed {
+			o = append(o, member{"minimum", s.min})
+		}
 		if s.max > 0 {
 			o = append(o, member{"maximum", s.max})
 		}
@@ -221,6 +224,9 @@ func (s shape) mapping() object {
 		value := shape{kind: shapeString}
 		if s.item != nil {
 			value = *s.item
+		}
+		if s.enum != nil {
+			o = append(o, member{"propertyNames", object{{"enum", s.enum}}})
 		}
 		return append(o, member{"additionalProperties", value.schema("")}, member{"minProperties", 1})
 	}

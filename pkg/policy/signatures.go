@@ -46,9 +46,12 @@ func signatureGroup() group {
 			r.Signatures = &SignatureRule{}
 			return p.signersKeys(&r.Signatures.Signers)
 		},
-		title: func(r *Rule) string { return "The " + r.Signatures.thing() + " is signed by " + r.Signatures.who() },
+		check: func(p *parser, v value, r *Rule) { p.checkSigners(v, r.Signatures.Signers) },
+		title: func(r *Rule) string {
+			return "The " + r.Signatures.thing() + " is signed by " + r.Signatures.who() + r.Signatures.age()
+		},
 		remediation: func(r *Rule) string {
-			return "Sign the " + r.Signatures.thing() + " by its digest with cosign, as one of " + wording.Or(r.Signatures.Authorities) + "."
+			return "Sign the " + r.Signatures.thing() + " by its digest with cosign, as " + r.Signatures.who() + "."
 		},
 	}
 }
@@ -56,12 +59,23 @@ func signatureGroup() group {
 func (p *parser) signersKeys(s *Signers) []key {
 	s.Of, s.Min = SignedImage, 1
 	return []key{
-		enumKey(p, "of", "What must be signed: image (the default) or base.", &s.Of, nil, SignedImage, SignedBase),
+		enumKey(p, "of", "What must be signed: image (the default) or base.", &s.Of, unchanged(string(SignedImage)), SignedImage, SignedBase),
 		p.authoritiesKeyOf(&s.Authorities, "Who must have signed: any of these authorities.").must(),
 		p.countKey("min", "How many different authorities of them; default 1.", &s.Min, higher),
 		p.durationKey("max-age", "The greatest age, by the time that a timestamp authority or the transparency log vouches for.", &s.MaxAge, lower),
 		{name: "repository", about: "match: what was signed names the repository that the image is in, or its destination.", tighten: demands,
 			shape: shape{kind: shapeString, enum: []string{"match"}}, read: func(v value) { _, s.RepositoryMatch = p.enum(v, "match") }},
+	}
+}
+
+func (p *parser) checkSigners(v value, s Signers) {
+	n := child(v.node, "min")
+	switch {
+	case n == nil || len(s.Authorities) == 0:
+	case n.Value == "0":
+		p.report(p.place(n), v.path+".min", "", "min must be at least 1")
+	case s.Min > len(s.Authorities):
+		p.report(p.place(n), v.path+".min", "", "min is more than there are authorities: the rule names %d", len(s.Authorities))
 	}
 }
 
@@ -77,6 +91,47 @@ func (s Signers) who() string {
 		return fmt.Sprintf("%d of %s", s.Min, strings.Join(s.Authorities, ", "))
 	}
 	return wording.Or(s.Authorities)
+}
+
+func (s Signers) age() string {
+	if s.MaxAge == 0 {
+		return ""
+	}
+	return ", at most " + days(s.MaxAge) + " ago"
+}
+
+// laxness says of a rule's authorities what the policy does not demand of their
+// signatures; it is part of the rule's title. Empty where all is demanded.
+func (p *parser) laxness(r *Rule) string {
+	var names, parts []string
+	switch {
+	case r.Signatures != nil:
+		names = r.Signatures.Authorities
+	case r.Attestations != nil:
+		names = r.Attestations.Authorities
+	case r.Base != nil:
+		names = r.Base.SignedBy
+	}
+	for _, name := range names {
+		a := p.authorities[name].authority
+		if a == nil {
+			continue
+		}
+		var without []string
+		if a.LogOptional {
+			without = append(without, "the transparency log")
+		}
+		if a.Keyless != nil && a.Keyless.SCTOptional {
+			without = append(without, "certificate transparency")
+		}
+		if len(without) > 0 {
+			parts = append(parts, name+" without "+strings.Join(without, " and "))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
 }
 
 // signers are the demands of all rules about signatures and attestations of a thing.
@@ -117,4 +172,10 @@ func (p *Policy) AsksPredicate(of Signed, predicateType string) bool {
 		a := r.Attestations
 		return a != nil && a.Of == of && a.AsksContent() && slices.Contains(a.PredicateTypes, predicateType)
 	})
+}
+
+// AttestationRegoRules are the attestation rules with Rego modules, of the policy and of
+// all its per-image sections.
+func (p *Policy) AttestationRegoRules() []Rule {
+	return p.everyRule(func(r Rule) bool { return r.Attestations != nil && len(r.Attestations.Rego) > 0 })
 }

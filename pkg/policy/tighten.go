@@ -45,6 +45,16 @@ func moreOrAll(enforced, mine *yaml.Node) bool {
 	return enforced != nil && contains(mine, enforced)
 }
 
+// unchanged is for words that may only be said once more; an absent one is the default.
+func unchanged(absent string) tighten {
+	return func(enforced, mine *yaml.Node) bool {
+		if enforced == nil {
+			return mine.Value == absent
+		}
+		return sameNode(enforced, mine)
+	}
+}
+
 // fewer is for lists of exceptions: nothing may be added. An absent list is empty.
 func fewer(enforced, mine *yaml.Node) bool {
 	return enforced != nil && contains(enforced, mine)
@@ -169,6 +179,8 @@ func (p *parser) tightens(keys []key, path string, enforced, mine *yaml.Node) {
 		}
 		k, theirs := keys[j], child(enforced, name.Value)
 		switch {
+		case path == "" && name.Value == "authorities":
+			p.tightensAuthorities(theirs, value)
 		case path == "rules":
 			p.tightensRules(k, at, theirs, value)
 		case k.shape.kind == shapeMapping && k.shape.makeKeys != nil && value.Kind == yaml.MappingNode:

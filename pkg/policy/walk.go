@@ -34,7 +34,9 @@ type parser struct {
 	// one mistake does not cause another message.
 	rules       map[string]ruleRef
 	waivers     map[string]place
-	authorities map[string]place
+	authorities map[string]authorityRef
+	// guesses counts the searches for an authority that was meant.
+	guesses int
 	// files are the files that the document names, to be read by Load.
 	files []*File
 	// checks compare places with each other and run when all have been read.
@@ -54,7 +56,7 @@ func newParser(d *Document) *parser {
 		rules:    map[string]ruleRef{},
 		waivers:  map[string]place{},
 
-		authorities: map[string]place{},
+		authorities: map[string]authorityRef{},
 	}
 }
 
@@ -133,7 +135,7 @@ func (p *parser) report(at place, path, hint, format string, args ...any) {
 
 // fault reports a mistake in a value; the message begins with the value's name.
 func (p *parser) fault(v value, hint, format string, args ...any) {
-	name := v.name()
+	name := escape(v.name())
 	if name == "" {
 		name = "the policy"
 	}

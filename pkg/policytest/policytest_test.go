@@ -76,6 +76,14 @@ func recorded(t *testing.T) {
 // deny is a custom rule that denies images whose user is root.
 type deny struct{}
 
+func (deny) EvaluateAttestations(_ context.Context, rules []policy.Rule, _ evidence.Subject, s *evidence.Signatures, _ time.Time) {
+	for i := range s.Items {
+		for _, r := range rules {
+			s.Items[i].Rego = append(s.Items[i].Rego, evidence.CustomResult{Rule: r.ID, Deny: []evidence.CustomMessage{{Message: "no"}}})
+		}
+	}
+}
+
 func (deny) Evaluate(_ context.Context, rules []policy.Rule, ev evidence.Evidence, _ time.Time) []evidence.CustomResult {
 	r := evidence.CustomResult{Rule: rules[0].ID, Warn: []evidence.CustomMessage{{Message: "w"}}}
 	if ev.Image.User.UID != nil && *ev.Image.User.UID == 0 {

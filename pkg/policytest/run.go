@@ -20,9 +20,10 @@ import (
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
-// CustomRules evaluate rules in Rego, as in a check.
+// CustomRules evaluate what is in Rego, as in a check.
 type CustomRules interface {
 	Evaluate(ctx context.Context, rules []policy.Rule, ev evidence.Evidence, at time.Time) []evidence.CustomResult
+	EvaluateAttestations(ctx context.Context, rules []policy.Rule, own evidence.Subject, s *evidence.Signatures, at time.Time)
 }
 
 // Result is a case and where the verdict differs from what it expects.
@@ -136,11 +137,37 @@ func decide(ctx context.Context, pol *policy.Policy, custom CustomRules, c Case,
 		if len(rules) > 0 {
 			all[i].Custom = custom.Evaluate(ctx, rules, all[i], at)
 		}
+		evaluateAttestations(ctx, pol, custom, &all[i], d.Reference, at)
 	}
 	return verdict.Decide(verdict.Input{
 		Policy: pol, Reference: d.Reference, Evidence: all, Problems: d.Problems, NotExamined: d.NotExamined,
 		EffectiveTime: at, EffectiveTimeGiven: true,
 	})
+}
+
+// evaluateAttestations has the policy's modules look at recorded attestations.
+func evaluateAttestations(ctx context.Context, pol *policy.Policy, custom CustomRules, ev *evidence.Evidence, reference string, at time.Time) {
+	of := map[policy.Signed][]policy.Rule{}
+	for _, r := range pol.For(verdict.Names(ev.Subject, reference)).Rules {
+		if r.Attestations != nil && len(r.Attestations.Rego) > 0 {
+			of[r.Attestations.Of] = append(of[r.Attestations.Of], r)
+		}
+	}
+	again := func(s *evidence.Signatures, rules []policy.Rule) *evidence.Signatures {
+		if s == nil || len(rules) == 0 {
+			return s
+		}
+		out := *s
+		out.Items = slices.Clone(s.Items) // the cases of a suite may share a document
+		custom.EvaluateAttestations(ctx, rules, ev.Subject, &out, at)
+		return &out
+	}
+	ev.Signatures = again(ev.Signatures, of[policy.SignedImage])
+	if ev.Base != nil {
+		base := *ev.Base
+		base.Signatures = again(base.Signatures, of[policy.SignedBase])
+		ev.Base = &base
+	}
 }
 
 func (c Case) compare(v verdict.Verdict) []string {

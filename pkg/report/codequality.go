@@ -42,7 +42,7 @@ func CodeQuality(w io.Writer, v verdict.Verdict, _ Options) error {
 		if len(v.Subjects) > 1 {
 			list = append(list, qualityGap(v, s.Evidence.Subject, gap{gravity: gapNote, text: subjectLine(v, s), key: "subject"}))
 		}
-		for _, g := range subjectGaps(s) {
+		for _, g := range subjectGaps(v, s) {
 			list = append(list, qualityGap(v, s.Evidence.Subject, g))
 		}
 		for _, e := range entries(s) {

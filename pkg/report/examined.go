@@ -20,11 +20,17 @@ func (p *page) examined(v verdict.Verdict, s verdict.SubjectVerdict) {
 	ev := s.Evidence
 	p.heading(styleBold, "Examined")
 	p.image(ev.Subject)
-	p.packages(ev)
-	p.layers(ev.Layers)
-	p.files(ev.Coverage)
-	p.database(ev.Database, v.EffectiveTime)
-	p.feeds(ev.Feeds)
+	if v.Scope == "" && !v.FailedFast {
+		p.packages(ev)
+		p.layers(ev.Layers)
+		p.files(ev.Coverage)
+		p.database(ev.Database, v.EffectiveTime)
+		p.feeds(ev.Feeds)
+	} else {
+		p.field("layers", "not examined")
+	}
+	p.base(ev.Base)
+	p.signatures("signatures", ev.Signatures)
 	p.accepted(s)
 }
 

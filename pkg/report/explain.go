@@ -21,6 +21,9 @@ type Explanation struct {
 	Reference string            `json:"reference"`
 	Status    verdict.Status    `json:"status"`
 	Policy    verdict.PolicyRef `json:"policy"`
+	// Scope and FailedFast say that the verdict is not about everything.
+	Scope      verdict.Scope `json:"scope,omitempty"`
+	FailedFast bool          `json:"failedFast,omitempty"`
 	// Rules are the outcomes of the rule, one for each platform.
 	Rules []RuleExplanation `json:"rules"`
 	// Findings are the findings of that id: one for each platform, package and place.
@@ -78,7 +81,7 @@ func (e *UnknownIDError) Error() string {
 // Explain collects what v holds about the rule or finding id; letter case does not
 // matter. An id that is not there is an *UnknownIDError.
 func Explain(v verdict.Verdict, id string) (Explanation, error) {
-	e := Explanation{ID: id, Reference: v.Reference, Status: v.Status, Policy: v.Policy}
+	e := Explanation{ID: id, Reference: v.Reference, Status: v.Status, Policy: v.Policy, Scope: v.Scope, FailedFast: v.FailedFast}
 	for _, s := range v.Subjects {
 		for _, o := range s.Outcomes {
 			if strings.EqualFold(o.Rule, id) {

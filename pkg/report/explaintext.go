@@ -17,6 +17,7 @@ import (
 func ExplainText(w io.Writer, e Explanation, o Options) error {
 	p := newPage(w, o)
 	first := true
+	p.partial(verdict.Verdict{Scope: e.Scope, FailedFast: e.FailedFast})
 	next := func() {
 		if !first {
 			p.blank()

@@ -77,7 +77,7 @@ func deadline(v verdict.Violation) time.Time {
 
 // willFail is the line at the top for those who asked what is to come.
 func (p *page) willFail(v verdict.Verdict) {
-	if v.ForecastUntil == nil || v.Status != verdict.Passed {
+	if v.ForecastUntil == nil || v.Status != verdict.Passed || v.FailedFast {
 		return
 	}
 	for _, c := range v.Forecast {
@@ -97,8 +97,11 @@ func (p *page) forecast(v verdict.Verdict) {
 	p.heading(styleBold, "What will fail by "+until)
 	if len(v.Forecast) == 0 {
 		s := "Nothing more than now, as far as the image, the policy and today's database tell."
-		if v.Status == verdict.Errored {
+		switch {
+		case v.Status == verdict.Errored:
 			s = "Nothing is known: what could not be decided has no forecast."
+		case v.Scope != "" || v.FailedFast:
+			s = "Nothing more than now, as far as was examined: other rules of the policy have no forecast."
 		}
 		p.wrap(2, "  ", s)
 		return

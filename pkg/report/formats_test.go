@@ -157,15 +157,18 @@ func decoded(t *testing.T, f format, data []byte) []string {
 // TestFormatsSayWhatMatters pins what must be visible in every format.
 func TestFormatsSayWhatMatters(t *testing.T) {
 	want := map[string][]string{
-		"passed":   {"PASSED", "production", sha("e"), "2026-03-10T12:00:00"},
-		"failed":   {"FAILED", "CVE-2021-36159", "no-critical", "medium-budget", "conda-pkg", "w-2026-014"},
-		"error":    {"ERROR", "no advisories", "srv/package-lock.json", "coverage.files"},
-		"unopened": {"ERROR", "401 Unauthorized"},
-		"several":  {"FAILED", "linux/amd64", "linux/arm64/v8", "eport", "a time that was given"},
-		"accepted": {"PASSED", "opt/broken.jar", "no package was found"},
-		"waived":   {"accepted until the next release", "2026-03-13", "CVE-2021-44906", "vulnerable", "vex/old.json"},
-		"forecast": {"PASSED", "grace"},
-		"empty":    {"ERROR", "nothing was examined"},
+		"passed":      {"PASSED", "production", sha("e"), "2026-03-10T12:00:00"},
+		"failed":      {"FAILED", "CVE-2021-36159", "no-critical", "medium-budget", "conda-pkg", "w-2026-014"},
+		"error":       {"ERROR", "no advisories", "srv/package-lock.json", "coverage.files"},
+		"unopened":    {"ERROR", "401 Unauthorized"},
+		"several":     {"FAILED", "linux/amd64", "linux/arm64/v8", "eport", "a time that was given"},
+		"accepted":    {"PASSED", "opt/broken.jar", "no package was found"},
+		"waived":      {"accepted until the next release", "2026-03-13", "CVE-2021-44906", "vulnerable", "vex/old.json"},
+		"forecast":    {"PASSED", "grace"},
+		"empty":       {"ERROR", "nothing was examined"},
+		"signatures":  {"PASSED (signatures only)", "no layer was read", "must not be used to push"},
+		"failed-fast": {"FAILED", "ended early", "not examined", "built-by-us"},
+		"unsigned":    {"FAILED", "built-by-us", "provenance"},
 	}
 	vs := everyVerdict()
 	for name, texts := range want {
@@ -278,7 +281,7 @@ func TestJUnitCounts(t *testing.T) {
 
 // TestGitLabStatus: a scan that could not be decided has failed, one with violations has not.
 func TestGitLabStatus(t *testing.T) {
-	for name, want := range map[string]string{"passed": "success", "failed": "success", "error": "failure", "unopened": "failure", "empty": "failure"} {
+	for name, want := range map[string]string{"passed": "success", "failed": "success", "error": "failure", "unopened": "failure", "empty": "failure", "signatures": "failure", "failed-fast": "failure"} {
 		var doc struct{ Scan struct{ Status string } }
 		if err := json.Unmarshal(rendered(t, formats()[2], everyVerdict()[name]), &doc); err != nil {
 			t.Fatal(err)

@@ -53,10 +53,10 @@ func runGaps(v verdict.Verdict) []gap {
 		add(gapWarning, "effective time", "decided as of %s, a time that was given and is not the clock's", wording.Time(v.EffectiveTime))
 	}
 	if v.Scope != "" {
-		add(gapWarning, "", "only a part of the policy was asked for (%s): this verdict is no permission to push", clean(string(v.Scope)))
+		add(gapWarning, "", "%s only: no layer was read, and all other rules of the policy were not examined; it must not be used to push or to attest", clean(string(v.Scope)))
 	}
 	if v.FailedFast {
-		add(gapWarning, "", "failed fast: the image was not scanned, as signatures had failed")
+		add(gapWarning, "", "ended early: no layer was read, because rules about signatures, attestations or the base image had failed")
 	}
 	for _, p := range v.NotExamined {
 		add(gapWarning, "", "not examined, and not part of this verdict: %s", clean(p.String()))
@@ -78,10 +78,13 @@ func runGaps(v verdict.Verdict) []gap {
 }
 
 // subjectGaps are those of one subject.
-func subjectGaps(s *verdict.SubjectVerdict) []gap {
+func subjectGaps(v verdict.Verdict, s *verdict.SubjectVerdict) []gap {
 	var gs []gap
 	for _, o := range s.Outcomes {
 		gs = append(gs, outcomeGaps(s, o)...)
+	}
+	if partial(v) {
+		return gs // nothing of what follows was looked at, as a gap of the run says
 	}
 	add := func(format string, args ...any) {
 		gs = append(gs, gap{gravity: gapNote, text: fmt.Sprintf(format, args...)})
@@ -130,6 +133,8 @@ func outcomeGaps(s *verdict.SubjectVerdict, o verdict.Outcome) []gap {
 				add(grave, "problem "+pr.What, "could not examine: %s", problemText(pr))
 			}
 		}
+	case o.Result == verdict.Skip && notExamined(o):
+		add(gapWarning, "skipped", "%s", clean(o.Summary))
 	case o.Result == verdict.Skip:
 		add(gapNote, "skipped", "skipped: %s", clean(o.Summary))
 	case builtin && o.Result == verdict.Pass:
@@ -175,7 +180,7 @@ type fact struct{ name, value string }
 // facts are what every machine format says of the verdict.
 func facts(v verdict.Verdict) []fact {
 	fs := []fact{
-		{"verdict", string(statusOf(v))}, {"reference", clean(v.Reference)},
+		{"verdict", statusWord(v, v.Status)}, {"reference", clean(v.Reference)},
 		{"policy", policyName(v.Policy.Name, v.Policy.Source)}, {"policyDigest", clean(v.Policy.Digest)},
 	}
 	for _, d := range v.Policy.Enforced {
@@ -202,19 +207,19 @@ func headline(v verdict.Verdict) string {
 	name := cmp.Or(clean(v.Reference), "no image")
 	switch len(v.Subjects) {
 	case 0:
-		return fmt.Sprintf("%s %s: could not decide, nothing was examined", statusOf(v), name)
+		return fmt.Sprintf("%s %s: could not decide, nothing was examined", statusWord(v, v.Status), name)
 	case 1:
 		s := v.Subjects[0]
 		if pl := s.Evidence.Subject.Platform.String(); pl != "" {
 			name += " (" + clean(pl) + ")"
 		}
-		rest := tally(s)
+		rest := tally(v, s)
 		if s.Status != verdict.Errored && statusOf(v) == verdict.Errored {
 			rest = "could not decide; " + rest
 		}
-		return fmt.Sprintf("%s %s: %s", statusOf(v), name, rest)
+		return fmt.Sprintf("%s %s: %s", statusWord(v, v.Status), name, rest)
 	default:
-		return fmt.Sprintf("%s %s: %s", statusOf(v), name, platformTally(v))
+		return fmt.Sprintf("%s %s: %s", statusWord(v, v.Status), name, platformTally(v))
 	}
 }
 
@@ -233,9 +238,22 @@ func known(s verdict.Status) verdict.Status {
 // subjectLine is what became of one platform, and of which bytes.
 func subjectLine(v verdict.Verdict, s *verdict.SubjectVerdict) string {
 	sub := s.Evidence.Subject
-	line := fmt.Sprintf("%s %s: %s", known(s.Status), imageTitle(sub, v.Reference), tally(*s))
+	line := fmt.Sprintf("%s %s: %s", statusWord(v, s.Status), imageTitle(sub, v.Reference), tally(v, *s))
 	if d := clean(cmp.Or(sub.Digest, sub.ImageID)); d != "" {
 		line += ", " + d
 	}
 	return line
 }
+
+// statusWord never shows the status of a part of the policy as that of the whole.
+func statusWord(v verdict.Verdict, s verdict.Status) string {
+	word := string(known(s))
+	if v.Scope != "" {
+		word += " (" + clean(string(v.Scope)) + " only)"
+	}
+	return word
+}
+
+// partial says that the image was not scanned, on purpose: what is not among the findings
+// has not gone away.
+func partial(v verdict.Verdict) bool { return v.Scope != "" || v.FailedFast }

@@ -110,7 +110,7 @@ func GitLab(w io.Writer, v verdict.Verdict, o Options) error {
 		},
 	}
 	for _, m := range doc.Scan.Messages {
-		if m.Level == "fatal" {
+		if m.Level == "fatal" || partial(v) {
 			doc.Scan.Status = "failure"
 		}
 	}
@@ -157,7 +157,7 @@ func gitlabMessages(v verdict.Verdict) []gitlabMessage {
 				ms = append(ms, gitlabMessage{"info", on("rule " + clean(o.Rule) + " warns: " + clean(o.Summary))})
 			}
 		}
-		for _, g := range subjectGaps(s) {
+		for _, g := range subjectGaps(v, s) {
 			ms = append(ms, gitlabMessage{level[g.gravity], on(g.text)})
 		}
 		ms = append(ms, gitlabOthers(s, ws, on)...)

@@ -12,6 +12,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/internal/escape"
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
@@ -65,9 +66,14 @@ func WriteJSON(w io.Writer, value any) error {
 }
 
 // normal copies v with empty lists and maps in place of nil ones and every time in UTC.
+// What is too large to be shown is left out.
 func normal(v reflect.Value) reflect.Value {
 	if t, ok := v.Interface().(time.Time); ok {
 		return reflect.ValueOf(t.UTC())
+	}
+	if s, ok := v.Interface().(evidence.Signature); ok {
+		s.Predicate = evidence.ShownPredicate(s.Predicate)
+		v = reflect.ValueOf(s)
 	}
 	out := reflect.New(v.Type()).Elem()
 	switch v.Kind() {

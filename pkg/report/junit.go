@@ -152,14 +152,14 @@ func junitSuiteOf(v verdict.Verdict, name string, cases []junitCase, s *verdict.
 	}
 	gs := runGaps(v)
 	if s != nil {
-		suite.Properties = append(suite.Properties, junitProperty{"status", string(known(s.Status))})
+		suite.Properties = append(suite.Properties, junitProperty{"status", statusWord(v, s.Status)})
 		for _, f := range []fact{{"digest", s.Evidence.Subject.Digest}, {"imageID", s.Evidence.Subject.ImageID}, {"databaseDigest", s.Evidence.Database.Digest}} {
 			if f.value != "" {
 				suite.Properties = append(suite.Properties, junitProperty{f.name, clean(f.value)})
 				lines = append(lines, f.name+": "+clean(f.value))
 			}
 		}
-		gs = append(gs, subjectGaps(s)...)
+		gs = append(gs, subjectGaps(v, s)...)
 	}
 	for _, g := range gs {
 		lines = append(lines, string(g.gravity)+": "+g.text)

@@ -63,21 +63,15 @@ const (
 	orderPassed    = 700
 )
 
-func statusMark(s verdict.Status) string {
-	switch known(s) {
-	case verdict.Passed:
-		return "✅ PASSED"
-	case verdict.Failed:
-		return "❌ FAILED"
-	default:
-		return "⚠ ERROR"
-	}
+func statusMark(v verdict.Verdict, s verdict.Status) string {
+	mark := map[verdict.Status]string{verdict.Passed: "✅ ", verdict.Failed: "❌ ", verdict.Errored: "⚠ "}[known(s)]
+	return mark + escapeMarkdown(statusWord(v, s))
 }
 
 func (d *markdown) top() {
 	v := d.verdict
-	rest := strings.TrimPrefix(headline(v), string(statusOf(v))+" ")
-	d.text("## " + statusMark(v.Status) + " " + escapeMarkdown(rest) + "\n\n")
+	rest := strings.TrimPrefix(headline(v), statusWord(v, v.Status)+" ")
+	d.text("## " + statusMark(v, v.Status) + " " + escapeMarkdown(rest) + "\n\n")
 	by := "Decided by " + cmp.Or(code(cmp.Or(v.Policy.Name, v.Policy.Source)), "no policy")
 	if v.Policy.Digest != "" {
 		by += " (" + code(v.Policy.Digest) + ")"
@@ -99,7 +93,7 @@ func (d *markdown) top() {
 func (d *markdown) subject(s verdict.SubjectVerdict) {
 	if len(d.verdict.Subjects) > 1 {
 		pl := cmp.Or(prose(s.Evidence.Subject.Platform.String()), "platform not known")
-		d.heading(3, pl+": "+statusMark(s.Status)+", "+escapeMarkdown(tally(s)))
+		d.heading(3, pl+": "+statusMark(d.verdict, s.Status)+", "+escapeMarkdown(tally(d.verdict, s)))
 	}
 	es := entries(&s)
 	d.rules(&s, es, verdict.Fail, standsFailed, "Failed", orderFailed)
@@ -156,7 +150,7 @@ func (d *markdown) violations(es []entry, order int) {
 			if e.violation.Line > 0 {
 				what += fmt.Sprintf(" (line %d of the Dockerfile)", e.violation.Line)
 			}
-			others = append(others, tableRow(at, what, code(e.path()), prose(e.violation.Fix)))
+			others = append(others, tableRow(at, what, code(e.path()), code(e.violation.Fix)))
 			continue
 		}
 		where := code(f.Location())
@@ -200,7 +194,8 @@ func (d *markdown) undecided(s *verdict.SubjectVerdict) {
 	}
 }
 
-// clearing is what to do, the step with the largest effect first.
+// clearing is what to do, the step with the largest effect first. Steps are code, so that what
+// is copied from them is what stands there.
 func (d *markdown) clearing(s verdict.SubjectVerdict) {
 	fixes := verdict.Fixes(s)
 	steps, unfixed := otherSteps(s)
@@ -215,7 +210,7 @@ func (d *markdown) clearing(s verdict.SubjectVerdict) {
 	d.table([]string{"Clears", "Package", "From", "To", "Command"}, rows)
 	rows = nil
 	for i, step := range steps {
-		rows = append(rows, tableRow(orderFix+min(i, 99), escapeMarkdown(step)))
+		rows = append(rows, tableRow(orderFix+min(i, 99), code(step)))
 	}
 	for i, u := range unfixed {
 		rows = append(rows, tableRow(orderFix+min(i, 99), "no fix is known yet; waive with an end date or remove the package: "+escapeMarkdown(u)))

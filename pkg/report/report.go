@@ -49,7 +49,7 @@ func Text(w io.Writer, v verdict.Verdict, o Options) error {
 	}
 	for _, s := range worstFirst(v.Subjects) {
 		if len(v.Subjects) > 1 {
-			p.subjectBanner(s)
+			p.subjectBanner(v, s)
 		}
 		p.subject(v, s)
 	}
@@ -90,18 +90,24 @@ func (p *page) banner(v verdict.Verdict) {
 		if pl := v.Subjects[0].Evidence.Subject.Platform.String(); pl != "" {
 			name += " (" + clean(pl) + ")"
 		}
-		rest = tally(v.Subjects[0])
+		rest = tally(v, v.Subjects[0])
 		if v.Subjects[0].Status != verdict.Errored && status == verdict.Errored {
 			rest = "could not decide; " + rest
 		}
 	default:
 		rest = platformTally(v)
 	}
-	p.status(status, name+": "+rest)
+	p.status(v, status, name+": "+rest)
 }
 
-func (p *page) status(s verdict.Status, text string) {
-	p.wrapStyled(8, cell{string(s), statusStyle(s)}, cell{text: text})
+// status never shows that of a part of the policy as that of the whole.
+func (p *page) status(v verdict.Verdict, s verdict.Status, text string) {
+	const room = 8
+	word := string(s)
+	if v.Scope != "" {
+		word += " (" + clean(string(v.Scope)) + " only)"
+	}
+	p.wrapStyled(max(room, length(word)+2), cell{word, statusStyle(s)}, cell{text: text})
 }
 
 func statusStyle(s verdict.Status) style {
@@ -117,9 +123,9 @@ func statusStyle(s verdict.Status) style {
 
 // tally counts the outcomes. Those that every policy has are counted only where
 // they could not be decided, so that they do not make a short policy look long.
-func tally(s verdict.SubjectVerdict) string {
+func tally(v verdict.Verdict, s verdict.SubjectVerdict) string {
 	n := map[verdict.Result]int{}
-	rules, accepted := 0, 0
+	rules, accepted, unseen := 0, 0, 0
 	for _, o := range s.Outcomes {
 		if o.Group == verdict.GroupBuiltin {
 			if o.Result == verdict.Error {
@@ -130,6 +136,10 @@ func tally(s verdict.SubjectVerdict) string {
 			continue
 		}
 		rules++
+		if o.Result == verdict.Skip && notExamined(o) {
+			unseen++
+			continue
+		}
 		n[o.Result]++
 	}
 	var parts []string
@@ -150,12 +160,20 @@ func tally(s verdict.SubjectVerdict) string {
 		add(n[verdict.Pass], "passed", "passed")
 	}
 	add(n[verdict.Skip], "not applicable", "not applicable")
+	add(unseen, "not examined", "not examined")
 	add(accepted, "gap accepted by the policy", "gaps accepted by the policy")
-	if rules == 0 {
+	switch {
+	case rules == 0 && v.Scope != "":
+		parts = append(parts, "the policy has no such rules")
+	case rules == 0:
 		parts = append(parts, "the policy has no rules")
 	}
 	return strings.Join(parts, ", ")
 }
+
+// notExamined says of a rule that does not count that nobody looked, in place of that it
+// does not apply.
+func notExamined(o verdict.Outcome) bool { return strings.HasPrefix(o.Summary, verdict.NotExamined) }
 
 func platformTally(v verdict.Verdict) string {
 	n := map[verdict.Status]int{}
@@ -175,6 +193,7 @@ func platformTally(v verdict.Verdict) string {
 }
 
 func (p *page) notices(v verdict.Verdict) {
+	p.partial(v)
 	if v.ReportOnly {
 		m := "REPORT ONLY: violations do not fail this run. It must not be used to push or to attest."
 		if v.Status == verdict.Failed {
@@ -197,7 +216,22 @@ func (p *page) notices(v verdict.Verdict) {
 	}
 }
 
-func (p *page) subjectBanner(s verdict.SubjectVerdict) {
+// partial says what a verdict is not about.
+func (p *page) partial(v verdict.Verdict) {
+	switch {
+	case v.Scope == verdict.ScopeSignatures:
+		p.wrapStyled(0, cell{}, cell{"SIGNATURES ONLY: no layer was read, and only rules about signatures, attestations and the base image were decided. " +
+			"Vulnerabilities, secrets and all other rules of the policy were not examined. It must not be used to push or to attest.", styleCare})
+	case v.Scope != "":
+		p.wrapStyled(0, cell{}, cell{"ONLY A PART of the policy was decided: " + clean(string(v.Scope)) + ". It must not be used to push or to attest.", styleCare})
+	}
+	if v.FailedFast {
+		p.wrapStyled(0, cell{}, cell{"ENDED EARLY: no layer was read, because rules about signatures, attestations or the base image had failed. " +
+			"Vulnerabilities, secrets and all other rules of the policy were not examined.", styleCare})
+	}
+}
+
+func (p *page) subjectBanner(v verdict.Verdict, s verdict.SubjectVerdict) {
 	name := clean(s.Evidence.Subject.Platform.String())
 	if name == "" {
 		name = "platform not known"
@@ -205,7 +239,7 @@ func (p *page) subjectBanner(s verdict.SubjectVerdict) {
 	p.blank()
 	rule := strings.Repeat("─", min(72, max(4, p.width-length(name)-4)))
 	p.line(p.paint(styleBold, "── "+name+" "+rule))
-	p.status(s.Status, tally(s))
+	p.status(v, s.Status, tally(v, s))
 }
 
 func (p *page) subject(v verdict.Verdict, s verdict.SubjectVerdict) {

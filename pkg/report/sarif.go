@@ -133,10 +133,10 @@ func newSarifRun(v verdict.Verdict, s *verdict.SubjectVerdict, o Options) *sarif
 		r.run.Tool.Extensions = []sarifExtension{{Name: "trivy", Version: t}}
 	}
 	r.run.Automation = sarifAutomation{
-		ID:          "ocigate/" + target(sub, v.Reference) + "/",
+		ID:          category(v) + target(sub, v.Reference) + "/",
 		Description: &sarifText{Text: sarifMessage("image " + imageTitle(sub, v.Reference))},
 	}
-	r.run.Properties = map[string]string{"status": string(known(s.Status))}
+	r.run.Properties = map[string]string{"status": statusWord(v, s.Status)}
 	for _, f := range facts(v) {
 		if old := r.run.Properties[f.name]; old != "" {
 			f.value = old + "; " + f.value
@@ -154,10 +154,10 @@ func newSarifRun(v verdict.Verdict, s *verdict.SubjectVerdict, o Options) *sarif
 	at := wording.Time(v.EffectiveTime)
 	code := v.ExitCode()
 	r.run.Invocations = []sarifInvocation{{
-		Successful: true, ExitCode: &code, ExitText: string(statusOf(v)), Start: at, End: at,
+		Successful: true, ExitCode: &code, ExitText: statusWord(v, v.Status), Start: at, End: at,
 	}}
-	gs := append(runGaps(v), subjectGaps(s)...)
-	if known(s.Status) == verdict.Errored || slices.ContainsFunc(gs, func(g gap) bool { return g.gravity == gapError }) {
+	gs := append(runGaps(v), subjectGaps(v, s)...)
+	if v.FailedFast || known(s.Status) == verdict.Errored || slices.ContainsFunc(gs, func(g gap) bool { return g.gravity == gapError }) {
 		r.run.Invocations[0].Successful = false
 	}
 	r.notify([]gap{{gravity: gapNote, text: headline(v)}})
@@ -176,7 +176,7 @@ func (r *sarifBuilder) notify(gs []gap) {
 // outcomes adds results, the gravest first, up to the limit.
 func (r *sarifBuilder) outcomes(l sarifLimits) {
 	for i := range r.subject.Outcomes {
-		if o := &r.subject.Outcomes[i]; o.Result == verdict.Error {
+		if o := &r.subject.Outcomes[i]; o.Result == verdict.Error || r.verdict.FailedFast && o.Result == verdict.Skip && notExamined(*o) {
 			r.undecided(o)
 		}
 	}
@@ -194,4 +194,13 @@ func (r *sarifBuilder) outcomes(l sarifLimits) {
 	if n := len(r.run.Results); n > l.shown {
 		r.notify([]gap{{gravity: gapNote, text: fmt.Sprintf("code scanning shows %d of these %d results, the most severe ones", l.shown, n)}})
 	}
+}
+
+// category begins the categories of a run. Those of a part of the policy are its own, so
+// that an upload closes no alert about what it did not look at.
+func category(v verdict.Verdict) string {
+	if v.Scope != "" {
+		return "ocigate-" + ident(string(v.Scope)) + "/"
+	}
+	return "ocigate/"
 }

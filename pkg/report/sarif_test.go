@@ -206,3 +206,26 @@ func TestDescriptionsAreOneText(t *testing.T) {
 		}
 	}
 }
+
+// TestSARIFPartial: a run that did not scan closes no alert about what it did not look at
+// without a word.
+func TestSARIFPartial(t *testing.T) {
+	for _, r := range sarif(t, rendered(t, formats()[0], verdicts()["signatures"])).Runs {
+		if !strings.HasPrefix(r.Automation.ID, "ocigate-signatures/") {
+			t.Errorf("the category %q is that of whole verdicts", r.Automation.ID)
+		}
+	}
+	r := sarif(t, rendered(t, formats()[0], verdicts()["failed-fast"])).Runs[0]
+	if r.Invocations[0].ExecutionSuccessful {
+		t.Error("a scan that was not made is successful")
+	}
+	unseen := 0
+	for _, res := range r.Results {
+		if strings.Contains(res.Message.Text, verdict.NotExamined) {
+			unseen++
+		}
+	}
+	if unseen == 0 {
+		t.Error("no result says what was not examined")
+	}
+}

@@ -32,11 +32,14 @@ func (r *sarifBuilder) problems(v verdict.Verdict) {
 // not close alerts in silence.
 func (r *sarifBuilder) undecided(o *verdict.Outcome) {
 	level := "error"
-	if o.Action == policy.ActionWarn {
+	if o.Action == policy.ActionWarn || o.Result == verdict.Skip {
 		level = "warning"
 	}
 	i := r.policyRule(o, level)
 	text := "Could not decide: " + strings.TrimPrefix(clean(o.Summary), "not decided: ")
+	if o.Result == verdict.Skip {
+		text = clean(o.Rule) + ": " + clean(o.Summary)
+	}
 	const shown = 5
 	for n, pr := range o.Problems {
 		if n == shown {

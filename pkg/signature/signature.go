@@ -143,7 +143,14 @@ type TUF struct {
 
 // Verifier verifies. It keeps what it fetched: several platforms of one image share
 // the signatures of their index.
-type Verifier struct{ opts Options }
+type Verifier struct {
+	opts     Options
+	roots    roots
+	fetched  fetched
+	requests chan struct{}
+}
 
 // New makes a Verifier.
-func New(opts Options) *Verifier { return &Verifier{opts: opts} }
+func New(opts Options) *Verifier {
+	return &Verifier{opts: opts, requests: make(chan struct{}, maxRequests)}
+}

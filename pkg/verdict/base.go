@@ -43,6 +43,9 @@ func (s *subject) base(r policy.BaseRule) judgement {
 		s.age(r, *b, &j)
 		s.current(r, *b, &j)
 		j.met = fmt.Sprintf("built on %s: %s", b.Reference, cmp.Or(b.Reason, "proven by its layers"))
+		if b.Reference != "" {
+			s.baseSigned(r, &j)
+		}
 	}
 	for i := range j.violations {
 		j.violations[i].Line = fromLine(*b)
@@ -194,6 +197,8 @@ func (s *subject) scratch(r policy.BaseRule, b evidence.Base, j *judgement) {
 	switch os := s.evidence.Coverage.OS; {
 	case !r.ScratchAllowed:
 		j.violations = []Violation{{ID: "scratch", Line: line, Message: "the image is built from scratch, without a base image", Fix: "build FROM an approved base image"}}
+	case s.unscanned():
+		j.skip = NotExamined + "whether the image is built from scratch shows only in its layers"
 	case os.Family != "":
 		j.violations = []Violation{{ID: FactLineage, Line: line, Fix: claimFix,
 			Message: fmt.Sprintf("the image is said to be built from scratch, but holds %s: what it is built on is not shown", strings.TrimSpace(os.Family+" "+os.Release))}}

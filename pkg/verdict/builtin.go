@@ -39,6 +39,8 @@ type check struct {
 	problems    []evidence.Problem
 	// accepted are problems that the policy accepts by name.
 	accepted []evidence.Problem
+	// skip says why it was not examined.
+	skip string
 }
 
 func (s *subject) builtins() []Outcome {
@@ -49,6 +51,7 @@ func (s *subject) builtins() []Outcome {
 	if s.policy.Coverage.CoversSecrets() {
 		checks = append(checks, s.coverageSecrets())
 	}
+	checks = s.inScope(checks)
 	outcomes := make([]Outcome, 0, len(checks))
 	for _, c := range checks {
 		outcomes = append(outcomes, c.outcome())
@@ -64,6 +67,8 @@ func (c check) outcome() Outcome {
 		Problems: append(append([]evidence.Problem{}, c.problems...), c.accepted...),
 	}
 	switch {
+	case c.skip != "" && len(c.problems) == 0:
+		o.Result, o.Summary = Skip, c.skip
 	case len(c.problems) == 1:
 		o.Result, o.Summary = Error, cmp.Or(c.problems[0].Message, "a problem without a reason")
 	case len(c.problems) > 1:
@@ -90,6 +95,10 @@ func (s *subject) problems(areas ...evidence.Area) []evidence.Problem {
 
 func (s *subject) image() check {
 	c := check{rule: RuleImage, title: "The image was resolved and opened", examined: 1, problems: s.problems(evidence.AreaImage)}
+	if s.unscanned() {
+		// Where there is no scan all problems stand here, so that none is lost.
+		c.problems = s.problemsBut(evidence.AreaPlatform, evidence.AreaLimit)
+	}
 	id := s.evidence.Subject.Digest
 	if id == "" {
 		id = s.evidence.Subject.ImageID

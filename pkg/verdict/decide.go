@@ -24,6 +24,10 @@ const (
 func (v Verdict) ExitCode() int {
 	switch v.Status {
 	case Passed:
+		// A pass of a part is the pass of that part, and what was not examined has none.
+		if v.FailedFast || v.Scope != "" && v.Scope != ScopeSignatures {
+			return ExitErrored
+		}
 		return ExitPassed
 	case Failed:
 		if v.ReportOnly {
@@ -43,6 +47,8 @@ func Decide(in Input) Verdict {
 		EffectiveTime:      in.EffectiveTime.Round(0).UTC(),
 		EffectiveTimeGiven: in.EffectiveTimeGiven,
 		ReportOnly:         in.ReportOnly,
+		Scope:              in.Scope,
+		FailedFast:         in.FailFast,
 		Reference:          in.Reference,
 		Subjects:           []SubjectVerdict{},
 		Problems:           append([]evidence.Problem{}, in.Problems...),
@@ -66,16 +72,23 @@ func Decide(in Input) Verdict {
 	for _, p := range pols {
 		v.Problems = append(v.Problems, missingPlatforms(p.Platforms, in.Evidence, v.Problems)...)
 	}
+	v.Problems = append(v.Problems, outOfScope(in, pols)...)
 	if len(in.Evidence) == 0 && len(v.Problems) == 0 {
 		v.Problems = append(v.Problems, evidence.Problem{Area: evidence.AreaImage, What: in.Reference, Message: "no image was examined"})
 	}
 	waivers := newLedger(v.EffectiveTime)
 	waivers.open(pol)
 	for _, ev := range in.Evidence {
-		v.Subjects = append(v.Subjects, decideSubject(pol, ev, in.Reference, v.EffectiveTime, waivers))
+		v.Subjects = append(v.Subjects, decideSubject(pol, ev, in, v.EffectiveTime, waivers))
 	}
 	v.Waivers = waivers.states()
-	v.Notes = slices.Concat(crowds(v.Waivers, pol.WaiverLimits.SameDay), unusedVEX(in.Evidence), unusedFirstSeen(pols, in.Evidence))
+	v.Notes = crowds(v.Waivers, pol.WaiverLimits.SameDay)
+	if in.unscanned() {
+		// Of what was not examined nobody knows whether a waiver is needed.
+		v.Waivers = slices.DeleteFunc(v.Waivers, func(w WaiverState) bool { return w.Matches == 0 && w.Use != WaiverRefused })
+	} else {
+		v.Notes = slices.Concat(v.Notes, unusedVEX(in.Evidence), unusedFirstSeen(pols, in.Evidence))
+	}
 	v.Status = statusOf(v)
 	return v
 }
@@ -86,7 +99,11 @@ type subject struct {
 	evidence  evidence.Evidence
 	reference string
 	time      time.Time
-	waivers   *book
+	// scope is the part of the policy that was asked for; failFast says that failed
+	// signatures ended the run before the scan.
+	scope    Scope
+	failFast bool
+	waivers  *book
 	// waivable are the findings of evidence that a waiver names.
 	waivable map[*evidence.Finding]bool
 	// found are the distinct findings, by kind: see findings.
@@ -103,10 +120,12 @@ type subject struct {
 	layerFacts map[evidence.Layer]layerFact
 }
 
-func decideSubject(pol *policy.Policy, ev evidence.Evidence, reference string, t time.Time, waivers *ledger) SubjectVerdict {
+func decideSubject(pol *policy.Policy, ev evidence.Evidence, in Input, t time.Time, waivers *ledger) SubjectVerdict {
+	reference := in.Reference
 	ev.Problems = append(slices.Clone(ev.Problems), unnamed(pol, ev.Subject, reference)...)
 	pol = pol.For(Names(ev.Subject, reference))
-	s := &subject{policy: pol, evidence: ev, reference: reference, time: t, waivers: waivers.open(pol), gaps: map[string]Outcome{}, fixes: map[upgrade]string{}}
+	s := &subject{policy: pol, evidence: ev, reference: reference, time: t, scope: in.Scope, failFast: in.FailFast,
+		waivers: waivers.open(pol), gaps: map[string]Outcome{}, fixes: map[upgrade]string{}}
 	s.waivable = s.waivers.named(ev.Findings)
 	sv := SubjectVerdict{Evidence: complete(ev), Outcomes: []Outcome{}}
 	for _, o := range s.builtins() {
@@ -121,18 +140,29 @@ func decideSubject(pol *policy.Policy, ev evidence.Evidence, reference string, t
 			sv.Outcomes = append(sv.Outcomes, o)
 			continue
 		}
+		if s.scope == ScopeSignatures && !InScope(string(r.Group)) {
+			continue
+		}
 		sv.Outcomes = append(sv.Outcomes, s.decide(r))
 	}
-	sv.Status = Passed
-	for _, o := range sv.Outcomes {
+	sv.Status = s.statusOf(sv.Outcomes)
+	return sv
+}
+
+func (s *subject) statusOf(outcomes []Outcome) Status {
+	status := Passed
+	if s.failFast {
+		status = Errored // what was not examined is no pass
+	}
+	for _, o := range outcomes {
 		switch {
 		case o.Result == Fail:
-			sv.Status = Failed
-		case o.Result == Error && o.Action != policy.ActionWarn && sv.Status == Passed:
-			sv.Status = Errored
+			return Failed
+		case o.Result == Error && o.Action != policy.ActionWarn:
+			status = Errored
 		}
 	}
-	return sv
+	return status
 }
 
 // complete fills in empty lists, so that a reader of the JSON form finds no null.
@@ -151,7 +181,7 @@ func complete(ev evidence.Evidence) evidence.Evidence {
 
 func statusOf(v Verdict) Status {
 	status := Passed
-	if len(v.Subjects) == 0 || len(v.Problems) > 0 {
+	if len(v.Subjects) == 0 || len(v.Problems) > 0 || v.FailedFast {
 		status = Errored
 	}
 	for _, s := range v.Subjects {

@@ -29,8 +29,10 @@ func (s *subject) judgeBase() {
 			continue
 		}
 		approved = approved || len(r.Base.Images) > 0 && (o.Enforced || !onlyEnforced)
-		// Below an enforced rule a waived violation is still the base's.
-		met = met && o.Result == Pass && !(o.Enforced && len(o.Waived) > 0)
+		// Below an enforced rule a waived violation is still the base's, and nobody answers
+		// for a base that is not signed, whoever waived that.
+		unsigned := slices.ContainsFunc(o.Waived, func(w Waived) bool { return w.ID == factSignedBy })
+		met = met && o.Result == Pass && !(o.Enforced && len(o.Waived) > 0) && !unsigned
 	}
 	b := s.evidence.Base
 	s.baseMet = approved && met && b != nil && b.Lineage == evidence.LineageProven &&

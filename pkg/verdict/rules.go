@@ -47,6 +47,8 @@ func (s *subject) decide(r policy.Rule) Outcome {
 	}
 	var j judgement
 	switch {
+	case s.failFast && !InScope(string(r.Group)):
+		j.skip = endedRun
 	case r.Vulnerabilities != nil:
 		j = s.vulnerabilities(*r.Vulnerabilities)
 	case r.Secrets != nil:
@@ -67,6 +69,10 @@ func (s *subject) decide(r policy.Rule) Outcome {
 		j = s.referenceRule(*r.Reference)
 	case r.Runtime != nil:
 		j = s.runtime(*r.Runtime)
+	case r.Signatures != nil:
+		j = s.signatures(r)
+	case r.Attestations != nil:
+		j = s.attestations(r)
 	case r.Custom != nil:
 		j = s.custom(r.ID, *r.Custom)
 	default:

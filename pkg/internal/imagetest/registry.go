@@ -35,9 +35,9 @@ type Registry struct {
 
 // NewRegistry starts a registry that ends with the test. Set User, Password and
 // Handle before the first request.
-func NewRegistry(t testing.TB) *Registry {
+func NewRegistry(t testing.TB, opts ...registry.Option) *Registry {
 	t.Helper()
-	r := &Registry{t: t, swapped: Blobs{}, backend: registry.New(registry.Logger(log.New(io.Discard, "", 0)))}
+	r := &Registry{t: t, swapped: Blobs{}, backend: registry.New(append(opts, registry.Logger(log.New(io.Discard, "", 0)))...)}
 	s := httptest.NewServer(r)
 	t.Cleanup(s.Close)
 	r.Host = strings.TrimPrefix(s.URL, "http://")

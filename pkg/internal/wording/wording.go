@@ -81,3 +81,26 @@ func Clip(s string, most int) string {
 	}
 	return s
 }
+
+// ShortDigests cuts each sha256 digest in a text to 12 digits, for places where it tells
+// things apart and nobody copies it.
+func ShortDigests(s string) string {
+	const digits, shown = 64, 12
+	var b strings.Builder
+	for {
+		i := strings.Index(s, "sha256")
+		if i < 0 {
+			return b.String() + s
+		}
+		i += len("sha256")
+		// A colon or a hyphen, and the digits.
+		if len(s) < i+1+digits || strings.Trim(s[i+1:i+1+digits], "0123456789abcdef") != "" {
+			b.WriteString(s[:i])
+			s = s[i:]
+			continue
+		}
+		i++
+		b.WriteString(s[:i+shown] + "…")
+		s = s[i+digits:]
+	}
+}

@@ -24,3 +24,21 @@ func TestWording(t *testing.T) {
 		}
 	}
 }
+
+func TestShortDigests(t *testing.T) {
+	hex := strings.Repeat("0123456789abcdef", 4)
+	for in, want := range map[string]string{
+		"":                                   "",
+		"sha256":                             "sha256",
+		"sha256:":                            "sha256:",
+		"sha256:abc, layer 1":                "sha256:abc, layer 1",
+		"sha256:" + hex:                      "sha256:0123456789ab…",
+		"at sha256-" + hex + ".sig, layer 1": "at sha256-0123456789ab….sig, layer 1",
+		"sha256sha256:" + hex + "sha256":     "sha256sha256:0123456789ab…sha256",
+		"sha256:" + hex[:63]:                 "sha256:" + hex[:63],
+	} {
+		if got := ShortDigests(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}

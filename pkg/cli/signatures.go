@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"crypto"
+	"fmt"
+	"net/http"
+	"path/filepath"
+
+	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/gate"
+	"github.com/ocigate/ocigate/pkg/image"
+	"github.com/ocigate/ocigate/pkg/policy"
+	"github.com/ocigate/ocigate/pkg/signature"
+)
+
+const (
+	// maxBundle bounds a file of --bundle.
+	maxBundle = 16 << 20
+	// maxBundles bounds their number.
+	maxBundles = 100
+)
+
+// readBundles reads the files of --bundle before anything is examined.
+func readBundles(paths []string) ([]gate.Bundle, error) {
+	if len(paths) > maxBundles {
+		return nil, fmt.Errorf("--bundle is given %d times; at most %d bundles are read", len(paths), maxBundles)
+	}
+	var bundles []gate.Bundle
+	for _, path := range paths {
+		data, err := readFile(path, maxBundle)
+		if err != nil {
+			return nil, fmt.Errorf("--bundle %s: %w", path, err)
+		}
+		bundles = append(bundles, gate.Bundle{Name: path, Data: data})
+	}
+	return bundles, nil
+}
+
+// verifier makes a gate.Signatures of package signature's.
+type verifier struct {
+	verifier *signature.Verifier
+	images   image.Options
+}
+
+func (a *app) signatures(pol *policy.Policy, images image.Options, transport http.RoundTripper, cacheDir string, offline bool, p *progress) *verifier {
+	return &verifier{images: images, verifier: signature.New(signature.Options{
+		Getenv: a.keyVariables(pol), Transport: transport, CacheDir: filepath.Join(cacheDir, "tuf"), Offline: offline, Progress: p.detail,
+	})}
+}
+
+// keyVariables reads the variables that the policy names as holding a public key, and no other.
+func (a *app) keyVariables(pol *policy.Policy) func(string) string {
+	named := map[string]bool{}
+	for _, authority := range pol.Authorities {
+		if authority.Key != nil && authority.Key.Env != "" {
+			named[authority.Key.Env] = true
+		}
+	}
+	return func(name string) string {
+		if !named[name] {
+			return ""
+		}
+		return a.env.Get(name)
+	}
+}
+
+// Verify implements gate.Signatures.
+func (v *verifier) Verify(ctx context.Context, t gate.SignedTarget, authorities []policy.Authority) *evidence.Signatures {
+	return nil
+}
+
+// toAuthorities translates authorities of a policy.
+func toAuthorities(list []policy.Authority) []signature.Authority {
+	var out []signature.Authority
+	for _, a := range list {
+		out = append(out, signature.Authority{
+			Name: a.Name, Key: toKey(a.Key), Keyless: toKeyless(a.Keyless), LogOptional: a.LogOptional, TimestampRequired: a.TimestampRequired,
+		})
+	}
+	return out
+}
+
+func toKey(k *policy.AuthorityKey) *signature.Key {
+	if k == nil {
+		return nil
+	}
+	out := &signature.Key{Env: k.Env, KMS: k.KMS, Hash: hashOf(k.HashAlgorithm), TrustedRoot: toTrustedRoot(k.TrustedRoot)}
+	switch {
+	case k.File != nil:
+		out.PEM = k.File.Data
+	case k.Data != "":
+		out.PEM = []byte(k.Data)
+	}
+	return out
+}
+
+// hashOf is 0 for sha256, and for what the policy's parser would have refused.
+func hashOf(name string) crypto.Hash {
+	switch name {
+	case "sha384":
+		return crypto.SHA384
+	case "sha512":
+		return crypto.SHA512
+	default:
+		return crypto.SHA256
+	}
+}
+
+func toKeyless(k *policy.Keyless) *signature.Keyless {
+	if k == nil {
+		return nil
+	}
+	out := &signature.Keyless{TrustedRoot: toTrustedRoot(k.TrustedRoot), SCTOptional: k.SCTOptional}
+	for _, id := range k.Identities {
+		out.Identities = append(out.Identities, signature.Identity{
+			Issuer: id.Issuer, IssuerRegExp: id.IssuerRegExp, Subject: id.Subject, SubjectRegExp: id.SubjectRegExp,
+			Extensions: id.Extensions, ExtensionsRegExp: id.ExtensionsRegExp,
+		})
+	}
+	return out
+}
+
+func toTrustedRoot(r *policy.TrustedRoot) *signature.TrustedRoot {
+	if r == nil {
+		return nil
+	}
+	out := &signature.TrustedRoot{CA: dataOf(r.CA), TSA: dataOf(r.TSA), Rekor: dataOf(r.Rekor), CTLog: dataOf(r.CTLog)}
+	switch {
+	case r.File != nil:
+		out.Name, out.JSON = r.File.Path, r.File.Data
+	case r.Data != "":
+		out.Name, out.JSON = "the policy's trusted root", []byte(r.Data)
+	}
+	if r.TUF != nil {
+		out.TUF = &signature.TUF{Mirror: r.TUF.Mirror, Root: dataOf(r.TUF.Root)}
+	}
+	return out
+}
+
+func dataOf(f *policy.File) []byte {
+	if f == nil {
+		return nil
+	}
+	return f.Data
+}

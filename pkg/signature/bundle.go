@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signature
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/secure-systems-lab/go-securesystemslib/dsse"
+	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
+	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+	"github.com/sigstore/sigstore-go/pkg/bundle"
+	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
+	"github.com/sigstore/sigstore-go/pkg/root"
+	"github.com/sigstore/sigstore-go/pkg/verify"
+	"github.com/sigstore/sigstore/pkg/signature"
+	"github.com/sigstore/sigstore/pkg/signature/options"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/ocigate/ocigate/pkg/evidence"
+)
+
+// maxEntries is the number of log entries, and of timestamps, that a bundle may have.
+const maxEntries = 32
+
+// sigstoreBundle is an item in the form of a sigstore bundle.
+type sigstoreBundle struct {
+	*bundle.Bundle
+	certificate   *x509.Certificate
+	envelope      *dsse.Envelope
+	message       *protocommon.MessageSignature
+	predicateType string
+	stamped       bool
+}
+
+// readBundle reads a sigstore bundle.
+func readBundle(raw []byte) (*item, error) {
+	if err := wellFormed(raw, maxSmall); err != nil {
+		return nil, fmt.Errorf("the bundle %w", err)
+	}
+	pb := &protobundle.Bundle{}
+	if err := protojson.Unmarshal(raw, pb); err != nil {
+		if bytes.Contains(raw, []byte(`"base64Signature"`)) {
+			return nil, errors.New("it is in cosign's old bundle format; cosign v2 writes sigstore bundles with --new-bundle-format")
+		}
+		return nil, fmt.Errorf("it is no sigstore bundle: %w", err)
+	}
+	if err := checkEntries(pb); err != nil {
+		return nil, err
+	}
+	b := &sigstoreBundle{stamped: len(pb.GetVerificationMaterial().GetTimestampVerificationData().GetRfc3161Timestamps()) > 0}
+	var err error
+	if b.Bundle, err = bundle.NewBundle(pb); err != nil {
+		return nil, err
+	}
+	i := &item{format: b}
+	if err := b.readSigner(i); err != nil {
+		return nil, err
+	}
+	return i, b.readContent(i, pb)
+}
+
+// checkEntries bounds what the library's readers recurse into or loop over.
+func checkEntries(pb *protobundle.Bundle) error {
+	m := pb.GetVerificationMaterial()
+	if n := len(m.GetTlogEntries()); n > maxEntries {
+		return fmt.Errorf("the bundle has %d log entries, more than %d", n, maxEntries)
+	}
+	if n := len(m.GetTimestampVerificationData().GetRfc3161Timestamps()); n > maxEntries {
+		return fmt.Errorf("the bundle has %d timestamps, more than %d", n, maxEntries)
+	}
+	for _, e := range m.GetTlogEntries() {
+		if err := checkEntry(e); err != nil {
+			return err
+		}
+	}
+	for _, c := range append(m.GetX509CertificateChain().GetCertificates(), m.GetCertificate()) {
+		if len(c.GetRawBytes()) > maxCertificate {
+			return fmt.Errorf("the bundle's certificate has more than %d bytes", maxCertificate)
+		}
+	}
+	return nil
+}
+
+func checkEntry(e *protorekor.TransparencyLogEntry) error {
+	if len(e.GetCanonicalizedBody()) == 0 {
+		return errors.New("the bundle's log entry has no body")
+	}
+	if err := wellFormed(e.GetCanonicalizedBody(), maxSmall); err != nil {
+		return fmt.Errorf("the bundle's log entry %w", err)
+	}
+	return nil
+}
+
+// readSigner reads whom the bundle names.
+func (b *sigstoreBundle) readSigner(i *item) error {
+	content, err := b.VerificationContent()
+	if err != nil {
+		return err
+	}
+	if c := content.Certificate(); c != nil {
+		b.certificate = c
+		return i.readCertificate(c)
+	}
+	if k := content.PublicKey(); k != nil {
+		i.found.Signer.Key = keyHint(k.Hint())
+		return nil
+	}
+	return errors.New("the bundle names neither a certificate nor a key")
+}
+
+// keyHint writes cosign's hint, the hash of the key, the way that fingerprints are written.
+func keyHint(hint string) string {
+	if b, err := base64.StdEncoding.DecodeString(hint); err == nil && len(b) == sha256.Size {
+		return "sha256:" + hex.EncodeToString(b)
+	}
+	return shorten(hint, maxValue)
+}
+
+// readContent reads what is signed. Only the signed statement says what kind it is:
+// annotations and artifact types can be anybody's.
+func (b *sigstoreBundle) readContent(i *item, pb *protobundle.Bundle) error {
+	if b.message = pb.GetMessageSignature(); b.message != nil {
+		i.found.Kind = evidence.KindSignature
+		if b.message.GetMessageDigest().GetAlgorithm() == protocommon.HashAlgorithm_SHA2_256 {
+			i.about = []string{"sha256:" + hex.EncodeToString(b.message.GetMessageDigest().GetDigest())}
+		}
+		return nil
+	}
+	e := pb.GetDsseEnvelope()
+	switch n := len(e.GetSignatures()); {
+	case e.GetPayloadType() != payloadInToto:
+		return fmt.Errorf("the envelope's payload is of the type %s, not %s", quoted(e.GetPayloadType()), payloadInToto)
+	case n != 1:
+		return fmt.Errorf("the envelope has %d signatures, not one", n)
+	}
+	if err := i.readStatement(e.GetPayload()); err != nil {
+		return err
+	}
+	content, err := b.Envelope()
+	if err != nil {
+		return err
+	}
+	b.envelope, b.predicateType = content.RawEnvelope(), i.found.PredicateType
+	i.found.Kind = evidence.KindAttestation
+	if b.predicateType == predicateSignature {
+		i.found.Kind = evidence.KindSignature
+	}
+	return nil
+}
+
+func (b *sigstoreBundle) madeWith(key signature.Verifier) bool {
+	if b.certificate != nil && !sameKey(key, b.certificate) {
+		return false
+	}
+	if b.envelope != nil {
+		return envelopeBy(b.envelope, key)
+	}
+	return key.VerifySignature(bytes.NewReader(b.message.GetSignature()), strings.NewReader(""),
+		options.WithDigest(b.message.GetMessageDigest().GetDigest())) == nil
+}
+
+// verify asks sigstore-go. Of the ways to prove a time, the best that the bundle has.
+func (b *sigstoreBundle) verify(_ context.Context, s *signer, d demand, digest v1.Hash) (proof, error) {
+	raw, err := hex.DecodeString(digest.Hex)
+	if err != nil || digest.Algorithm != "sha256" || len(raw) != sha256.Size {
+		return proof{}, errors.New("only SHA-256 digests can be verified")
+	}
+	policy, err := b.policy(s, d)
+	if err != nil {
+		return proof{}, err
+	}
+	for _, way := range b.ways(s, d) {
+		var res *verify.VerificationResult
+		if res, err = b.try(s, d, way, verify.NewPolicy(verify.WithArtifactDigest(digest.Algorithm, raw), policy...)); err == nil {
+			return b.proof(res, d)
+		}
+	}
+	return proof{}, err
+}
+
+// policy is whom the bundle must be by.
+func (b *sigstoreBundle) policy(s *signer, d demand) ([]verify.PolicyOption, error) {
+	switch {
+	case d.key != nil:
+		return []verify.PolicyOption{verify.WithKey()}, nil
+	case s.authority.Keyless == nil || len(s.identities) == 0:
+		return nil, errors.New("the authority has no identities")
+	case d.anyone:
+		return []verify.PolicyOption{verify.WithoutIdentitiesUnsafe()}, nil
+	}
+	var out []verify.PolicyOption
+	for _, id := range s.identities {
+		san, err := verify.NewSANMatcher(id.Subject, whole(id.SubjectRegExp))
+		if err != nil {
+			return nil, err
+		}
+		issuer, err := verify.NewIssuerMatcher(id.Issuer, whole(id.IssuerRegExp))
+		if err != nil {
+			return nil, err
+		}
+		// Extensions are compared by recognises: the library takes "" for anything.
+		ci, err := verify.NewCertificateIdentity(san, issuer, certificate.Extensions{})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, verify.WithCertificateIdentity(ci))
+	}
+	return out, nil
+}
+
+// way is one way to prove the time of a signature.
+type way struct {
+	options []verify.VerifierOption
+	// clock: by the real clock, for nothing proves a time.
+	clock bool
+}
+
+func (b *sigstoreBundle) ways(s *signer, d demand) []way {
+	var base []verify.VerifierOption
+	if d.log {
+		base = append(base, verify.WithTransparencyLog(1))
+	}
+	if d.key == nil && !s.authority.Keyless.SCTOptional {
+		base = append(base, verify.WithSignedCertificateTimestamps(1))
+	}
+	with := func(clock bool, o verify.VerifierOption) way {
+		return way{append(base[:len(base):len(base)], o), clock}
+	}
+	if d.timestamp {
+		return []way{with(false, verify.WithSignedTimestamps(1))}
+	}
+	var out []way
+	switch {
+	case d.log:
+		// The log's time (Rekor v1), or a timestamp authority's (Rekor v2 has none).
+		out = append(out, with(false, verify.WithObserverTimestamps(1)))
+	case b.stamped:
+		out = append(out, with(false, verify.WithSignedTimestamps(1)))
+	}
+	switch {
+	case d.key != nil:
+		out = append(out, with(false, verify.WithNoObserverTimestamps()))
+	case !d.log:
+		out = append(out, with(true, verify.WithCurrentTime()))
+	}
+	return out
+}
+
+func (b *sigstoreBundle) try(s *signer, d demand, w way, policy verify.PolicyBuilder) (*verify.VerificationResult, error) {
+	var material root.TrustedMaterial = s.material
+	var entity verify.SignedEntity = b.Bundle
+	switch {
+	case d.key != nil:
+		material = keyMaterial{s.material, root.NewExpiringKey(d.key, time.Time{}, time.Time{})}
+		if b.certificate != nil {
+			entity = keyEntity{b.Bundle, b.certificate}
+		}
+	case w.clock:
+		material = clockMaterial{s.material, d.now}
+	}
+	v, err := verify.NewVerifier(material, w.options...)
+	if err != nil {
+		return nil, err
+	}
+	res, err := v.Verify(entity, policy)
+	if err == nil && res == nil {
+		err = errors.New("the library gave no result")
+	}
+	if err != nil && b.certificate != nil && strings.Contains(err.Error(), "leaf certificate verification failed") {
+		return nil, b.explain(s, w, d, err)
+	}
+	return res, err
+}
+
+// explain says why a certificate's chain does not hold.
+func (b *sigstoreBundle) explain(s *signer, w way, d demand, err error) error {
+	if w.clock {
+		return chainAt(s.material, b.certificate, d.now, false)
+	}
+	if times, _, e := verify.VerifySignedTimestamp(b.Bundle, s.material); e == nil {
+		for _, t := range times {
+			if err := chainAt(s.material, b.certificate, t.Time, true); err != nil {
+				return err
+			}
+		}
+	}
+	if issued := chainAt(s.material, b.certificate, b.certificate.NotBefore, true); issued != nil {
+		return issued
+	}
+	return err
+}
+
+// proof is what a result proves, if it is of the statement that was read here.
+func (b *sigstoreBundle) proof(res *verify.VerificationResult, d demand) (proof, error) {
+	switch {
+	case b.envelope != nil && res.Statement.GetPredicateType() != b.predicateType:
+		return proof{}, errors.New("the library sees another predicate type than this program")
+	case b.envelope == nil && res.Statement != nil:
+		return proof{}, errors.New("the library sees a statement where there is none")
+	case d.key == nil && (res.Signature == nil || res.Signature.Certificate == nil):
+		return proof{}, errors.New("no certificate found on signature")
+	}
+	p := proof{logged: d.log}
+	for _, t := range res.VerifiedTimestamps {
+		switch t.Type {
+		case "TimestampAuthority":
+			p.times = append(p.times, verifiedTime{t.Timestamp.UTC(), sourceTSA})
+		case "Tlog":
+			p.times = append(p.times, verifiedTime{t.Timestamp.UTC(), sourceLog})
+		}
+	}
+	return p, nil
+}
+
+// keyMaterial is a trusted root whose one key is the authority's, whatever the hint.
+type keyMaterial struct {
+	root.TrustedMaterial
+	key root.TimeConstrainedVerifier
+}
+
+func (m keyMaterial) PublicKeyVerifier(string) (root.TimeConstrainedVerifier, error) {
+	return m.key, nil
+}
+
+// keyEntity is a bundle with a certificate that is about the authority's own key: the
+// certificate itself then says nothing.
+type keyEntity struct {
+	*bundle.Bundle
+	certificate *x509.Certificate
+}
+
+func (e keyEntity) VerificationContent() (verify.VerificationContent, error) {
+	return keyContent{&bundle.PublicKey{}, e.certificate}, nil
+}
+
+// keyContent is a key's, with the certificate that may stand for it in a log entry.
+type keyContent struct {
+	key         *bundle.PublicKey
+	certificate *x509.Certificate
+}
+
+func (c keyContent) CompareKey(key any, m root.TrustedMaterial) bool {
+	if x, ok := key.(*x509.Certificate); ok {
+		return c.certificate.Equal(x)
+	}
+	return c.key.CompareKey(key, m)
+}
+
+func (c keyContent) ValidAtTime(t time.Time, m root.TrustedMaterial) bool {
+	return c.key.ValidAtTime(t, m)
+}
+func (c keyContent) Certificate() *x509.Certificate      { return nil }
+func (c keyContent) Intermediates() []*x509.Certificate  { return nil }
+func (c keyContent) PublicKey() verify.PublicKeyProvider { return c.key }
+
+// clockMaterial judges certificates by a given clock.
+type clockMaterial struct {
+	root.TrustedMaterial
+	now time.Time
+}
+
+func (m clockMaterial) FulcioCertificateAuthorities() []root.CertificateAuthority {
+	var out []root.CertificateAuthority
+	for _, ca := range m.TrustedMaterial.FulcioCertificateAuthorities() {
+		out = append(out, clockAuthority{ca, m.now})
+	}
+	return out
+}
+
+type clockAuthority struct {
+	root.CertificateAuthority
+	now time.Time
+}
+
+func (a clockAuthority) Verify(c *x509.Certificate, _ time.Time) ([][]*x509.Certificate, error) {
+	return a.CertificateAuthority.Verify(c, a.now)
+}

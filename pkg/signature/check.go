@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signature
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/ocigate/ocigate/pkg/evidence"
+)
+
+// checkItem says what one authority says about one item. Whatever goes wrong in it, the
+// item is invalid.
+func checkItem(ctx context.Context, s *signer, i *item, now time.Time) evidence.SignatureCheck {
+	out := evidence.SignatureCheck{Authority: s.authority.Name, Result: evidence.CheckInvalid}
+	err := guard(func() error {
+		digest, err := v1.NewHash(i.found.Digest)
+		if err != nil {
+			return explained("the digest that it hangs on is none")
+		}
+		c := check{ctx: ctx, signer: s, item: i, digest: digest, now: now}
+		var done evidence.SignatureCheck
+		if len(s.keys) > 0 {
+			done = c.keyed()
+		} else {
+			done = c.keyless()
+		}
+		done.Authority, out = out.Authority, done
+		return nil
+	})
+	if err != nil {
+		return evidence.SignatureCheck{Authority: s.authority.Name, Result: evidence.CheckInvalid, Reason: why(err)}
+	}
+	out.Authority = s.authority.Name
+	return out
+}
+
+// check is of one item by one authority.
+type check struct {
+	ctx    context.Context
+	signer *signer
+	item   *item
+	digest v1.Hash
+	now    time.Time
+}
+
+func (c check) keyed() evidence.SignatureCheck {
+	other := otherSigner("it is not made with the key of this authority, or was altered since")
+	if seen := c.item.identitySeen(); seen != "" {
+		other = otherSigner("it is not made with the key of this authority but by " + seen)
+	}
+	last := other
+	for _, key := range c.signer.keys {
+		if !c.item.format.madeWith(key) {
+			continue
+		}
+		if !c.item.isAbout(c.item.found.Digest) {
+			return c.aboutAnother()
+		}
+		p, err := c.verify(demand{key: key})
+		if err == nil {
+			return verified(p)
+		}
+		last = invalid(why(err))
+	}
+	return last
+}
+
+func (c check) keyless() evidence.SignatureCheck {
+	i := c.item
+	switch {
+	case len(c.signer.identities) == 0:
+		return invalid("the authority has neither keys nor identities")
+	case i.certificate == nil:
+		return otherSigner("it is made with a key, not with a certificate for an identity")
+	case !i.isAbout(i.found.Digest):
+		return c.aboutAnother()
+	}
+	if _, err := c.verify(demand{anyone: true}); err != nil {
+		return invalid(why(err))
+	}
+	if ok, reason := c.signer.recognises(i.summary); !ok {
+		return otherSigner("it is by " + i.identitySeen() + ": " + reason)
+	}
+	p, err := c.verify(demand{})
+	if err != nil {
+		return invalid("the library does not recognise the identity: " + why(err))
+	}
+	return verified(p)
+}
+
+// verify demands what the authority demands; an optional log entry counts where there is one.
+func (c check) verify(d demand) (p proof, err error) {
+	d.now, d.timestamp, d.log = c.now, c.signer.authority.TimestampRequired, true
+	try := func() error {
+		return guard(func() (err error) {
+			p, err = c.item.format.verify(c.ctx, c.signer, d, c.digest)
+			return err
+		})
+	}
+	if err = try(); err != nil && c.signer.authority.LogOptional {
+		d.log = false
+		err = try()
+	}
+	switch {
+	case err != nil:
+		return proof{}, err
+	case d.log && !p.logged:
+		return proof{}, errNoEntry
+	case d.timestamp && !p.has(sourceTSA):
+		return proof{}, errNoTimestamp
+	}
+	return p, nil
+}
+
+func (p proof) has(source string) bool {
+	for _, t := range p.times {
+		if t.source == source {
+			return true
+		}
+	}
+	return false
+}
+
+func (c check) aboutAnother() evidence.SignatureCheck {
+	switch about := c.item.about; len(about) {
+	case 0:
+		return invalid("it is about no SHA-256 digest at all")
+	case 1:
+		return invalid(fmt.Sprintf("it is about %s, not about %s", shorten(about[0], 100), c.item.found.Digest))
+	default:
+		return invalid(fmt.Sprintf("it is about %s and %d other digests, not about %s", shorten(about[0], 100), len(about)-1, c.item.found.Digest))
+	}
+}
+
+func otherSigner(reason string) evidence.SignatureCheck {
+	return evidence.SignatureCheck{Result: evidence.CheckOtherSigner, Reason: reasonOf(reason)}
+}
+
+func invalid(reason string) evidence.SignatureCheck {
+	return evidence.SignatureCheck{Result: evidence.CheckInvalid, Reason: reasonOf(strings.TrimSpace(reason))}
+}
+
+// verified tells the earliest of the times: a signature can be shown to an authority again
+// at any later time, never at an earlier one.
+func verified(p proof) evidence.SignatureCheck {
+	out := evidence.SignatureCheck{Result: evidence.CheckVerified, Logged: p.logged}
+	for _, t := range p.times {
+		if out.Time == nil || t.at.Before(*out.Time) {
+			at := t.at.UTC()
+			out.Time, out.TimeSource = &at, t.source
+		}
+	}
+	return out
+}
