@@ -297,7 +297,7 @@ func unfenced(s string) string {
 	var b strings.Builder
 	fence := ""
 	for line := range strings.Lines(s) {
-		mark := strings.TrimRight(line, "text\n")
+		mark := strings.TrimSuffix(line, "text\n")
 		switch {
 		case fence == "" && strings.HasPrefix(line, "```") && strings.Trim(mark, "`") == "":
 			fence = mark
