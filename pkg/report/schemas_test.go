@@ -12,8 +12,6 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-
-	"github.com/ocigate/ocigate/pkg/internal/sharedtest"
 )
 
 // conforms validates every verdict in one format against a JSON schema.
@@ -56,9 +54,6 @@ func TestSARIFSchema(t *testing.T) {
 
 func TestGitLabSchema(t *testing.T) {
 	conforms(t, formats()[2], filepath.Join("testdata", "schemas", "gitlab-container-scanning.json"))
-	t.Run("complete", func(t *testing.T) {
-		conforms(t, formats()[2], sharedtest.File(t, "schemas", "gitlab-container-scanning-15.0.7.json"))
-	})
 }
 
 func TestJUnitSchema(t *testing.T) {
