@@ -4,6 +4,7 @@ package signature
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -176,6 +177,9 @@ func (b *sigstoreBundle) verify(_ context.Context, s *signer, d demand, digest v
 	if err != nil || digest.Algorithm != "sha256" || len(raw) != sha256.Size {
 		return proof{}, errors.New("only SHA-256 digests can be verified")
 	}
+	if d.log && len(b.GetVerificationMaterial().GetTlogEntries()) == 0 {
+		return proof{}, errNoEntry
+	}
 	policy, err := b.policy(s, d)
 	if err != nil {
 		return proof{}, err
@@ -204,6 +208,9 @@ func (b *sigstoreBundle) policy(s *signer, d demand) ([]verify.PolicyOption, err
 		san, err := verify.NewSANMatcher(id.Subject, whole(id.SubjectRegExp))
 		if err != nil {
 			return nil, err
+		}
+		if d.anyIssuer {
+			id.Issuer, id.IssuerRegExp = "", anything
 		}
 		issuer, err := verify.NewIssuerMatcher(id.Issuer, whole(id.IssuerRegExp))
 		if err != nil {
@@ -286,7 +293,7 @@ func (b *sigstoreBundle) try(s *signer, d demand, w way, policy verify.PolicyBui
 // explain says why a certificate's chain does not hold.
 func (b *sigstoreBundle) explain(s *signer, w way, d demand, err error) error {
 	if w.clock {
-		return chainAt(s.material, b.certificate, d.now, false)
+		return cmp.Or(chainAt(s.material, b.certificate, d.now, false), err)
 	}
 	if times, _, e := verify.VerifySignedTimestamp(b.Bundle, s.material); e == nil {
 		for _, t := range times {

@@ -38,6 +38,8 @@ type item struct {
 	about []string
 	// statement is the signed in-toto statement, nil for others.
 	statement []byte
+	// values is how many values the statement has.
+	values int
 	// certificate is that of the signature, nil for one by a key; summary is what it says.
 	certificate *x509.Certificate
 	summary     certificate.Summary
@@ -59,6 +61,8 @@ type demand struct {
 	// anyone leaves the identity of a certificate out. That verifies nobody; it only
 	// tells signatures by others from invalid ones.
 	anyone bool
+	// anyIssuer leaves the OIDC issuer to recognises, for certificates that name none.
+	anyIssuer bool
 	// log and timestamp demand an entry of the log, and a timestamp authority's word.
 	log, timestamp bool
 	// now is the real clock, for certificates without a verified time.
@@ -94,7 +98,8 @@ type statement struct {
 
 // readStatement reads a signed statement into the item.
 func (i *item) readStatement(payload []byte) error {
-	if err := wellFormed(payload, maxStatement); err != nil {
+	var err error
+	if i.values, err = countValues(payload, maxStatement); err != nil {
 		return fmt.Errorf("the signed statement %w", err)
 	}
 	var st statement
@@ -151,7 +156,7 @@ func (i *item) readCertificate(c *x509.Certificate) error {
 		return nil
 	}
 	i.summary = summary
-	i.found.Signer.Issuer, i.found.Signer.Subject = shorten(summary.Issuer, maxName), shorten(summary.SubjectAlternativeName, maxName)
+	i.found.Signer.Issuer, i.found.Signer.Subject = shorten(issuerOf(summary), maxName), shorten(summary.SubjectAlternativeName, maxName)
 	i.found.Signer.Extensions = extensionsOf(summary.Extensions)
 	return nil
 }
@@ -178,7 +183,7 @@ func (i *item) identitySeen() string {
 	if i.summary.SubjectAlternativeName == "" {
 		return "a certificate that names nobody"
 	}
-	return shorten(i.summary.SubjectAlternativeName, maxValue) + " (" + shorten(i.summary.Issuer, maxValue) + ")"
+	return shorten(i.summary.SubjectAlternativeName, maxValue) + " (" + shorten(issuerOf(i.summary), maxValue) + ")"
 }
 
 // isAbout is this package's own comparison of digests.
