@@ -55,13 +55,13 @@ type (
 		Markdown string `json:"markdown"`
 	}
 	sarifAutomation struct {
-		ID          string     `json:"id"`
-		Description *sarifText `json:"description,omitempty"`
+		ID          string    `json:"id"`
+		Description sarifText `json:"description"`
 	}
 	sarifInvocation struct {
 		Successful    bool                `json:"executionSuccessful"`
-		ExitCode      *int                `json:"exitCode,omitempty"`
-		ExitText      string              `json:"exitCodeDescription,omitempty"`
+		ExitCode      int                 `json:"exitCode"`
+		ExitText      string              `json:"exitCodeDescription"`
 		Start         string              `json:"startTimeUtc"`
 		End           string              `json:"endTimeUtc"`
 		Notifications []sarifNotification `json:"toolExecutionNotifications"`
