@@ -122,22 +122,11 @@ func (g *Gate) verify(ctx context.Context, t SignedTarget, of policy.Signed, pol
 		if s == nil {
 			return unknown("nobody says what was found")
 		}
-		if rules := attestationRules(pol, of); len(rules) > 0 && g.Custom != nil {
+		if rules := pol.AttestationRegoOf(of); len(rules) > 0 && g.Custom != nil {
 			g.Custom.EvaluateAttestations(ctx, rules, own, s, req.EffectiveTime.UTC())
 		}
 		return s
 	}, unknown)
-}
-
-// attestationRules are the rules with Rego modules over attestations.
-func attestationRules(pol *policy.Policy, of policy.Signed) []policy.Rule {
-	var rules []policy.Rule
-	for _, r := range pol.Rules {
-		if r.Attestations != nil && r.Attestations.Of == of && len(r.Attestations.Rego) > 0 {
-			rules = append(rules, r)
-		}
-	}
-	return rules
 }
 
 // unknownSignatures is for a target at which nobody could look.

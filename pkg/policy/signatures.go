@@ -170,6 +170,11 @@ func (p *Policy) AsksPredicate(of Signed, predicateType string) bool {
 
 // AttestationRegoRules are the attestation rules with Rego modules, of the policy and of
 // all its per-image sections.
-func (p *Policy) AttestationRegoRules() []Rule {
-	return p.everyRule(func(r Rule) bool { return r.Attestations != nil && len(r.Attestations.Rego) > 0 })
+func (p *Policy) AttestationRegoRules() []Rule { return p.everyRule(hasAttestationRego) }
+
+// AttestationRegoOf are those of the policy itself that are about the image, or its base.
+func (p *Policy) AttestationRegoOf(of Signed) []Rule {
+	return slices.DeleteFunc(slices.Clone(p.Rules), func(r Rule) bool { return !hasAttestationRego(r) || r.Attestations.Of != of })
 }
+
+func hasAttestationRego(r Rule) bool { return r.Attestations != nil && len(r.Attestations.Rego) > 0 }
