@@ -118,8 +118,8 @@ type Signature struct {
 
 // Signer is whom a signature names as its signer.
 type Signer struct {
-	// Issuer and Subject are those of a certificate: the OIDC issuer, and the first
-	// subject alternative name.
+	// Issuer and Subject are those of a certificate: the OIDC issuer (where it names none,
+	// the distinguished name of whoever issued it), and the first subject alternative name.
 	Issuer  string `json:"issuer,omitempty"`
 	Subject string `json:"subject,omitempty"`
 	// Extensions are Fulcio's certificate extensions, by the names of its OID registry
