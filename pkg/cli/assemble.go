@@ -22,7 +22,7 @@ import (
 )
 
 // assemble wires the packages that do the work to the gate that orders it.
-func (a *app) assemble(req gate.Request, f *checkFlags, runDir string, p *progress) (*gate.Gate, error) {
+func (a *app) assemble(req gate.Request, f *checkFlags, runDir string, connections *image.Connections, p *progress) (*gate.Gate, error) {
 	cacheDir, err := a.cacheDir(f.cacheDir)
 	if err != nil {
 		return nil, err
@@ -31,6 +31,7 @@ func (a *app) assemble(req gate.Request, f *checkFlags, runDir string, p *progre
 	if err != nil {
 		return nil, err
 	}
+	images.Connections = connections
 	transport, err := image.Transport(images)
 	if err != nil {
 		return nil, err

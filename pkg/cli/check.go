@@ -15,6 +15,7 @@ import (
 
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/gate"
+	"github.com/ocigate/ocigate/pkg/image"
 	"github.com/ocigate/ocigate/pkg/scan"
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
@@ -226,7 +227,9 @@ func (a *app) judge(ctx context.Context, req gate.Request, f *checkFlags, p *pro
 	defer os.RemoveAll(runDir)
 	defer scan.CleanTemp()
 
-	g, err := a.assemble(req, f, runDir, p)
+	connections := image.NewConnections()
+	defer connections.Close()
+	g, err := a.assemble(req, f, runDir, connections, p)
 	if err != nil {
 		return verdict.Verdict{}, err
 	}

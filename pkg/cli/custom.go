@@ -26,10 +26,10 @@ type customRules map[string]*custom.Rule
 func compileCustom(ctx context.Context, p *policy.Policy) (customRules, error) {
 	compiled := customRules{}
 	var ds []policy.Diagnostic
-	for _, r := range p.RulesOf(policy.GroupCustom, policy.GroupAttestations) {
+	for _, r := range append(p.CustomRules(), p.AttestationRegoRules()...) {
 		files, compile := modulesOf(r)
 		key := keyOf(r)
-		if _, ok := compiled[key]; ok || len(files) == 0 {
+		if _, ok := compiled[key]; ok {
 			continue
 		}
 		var sources []custom.Source

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/gate"
@@ -69,8 +72,62 @@ func (a *app) keyVariables(pol *policy.Policy) func(string) string {
 
 // Verify implements gate.Signatures.
 func (v *verifier) Verify(ctx context.Context, t gate.SignedTarget, authorities []policy.Authority) *evidence.Signatures {
-	return nil
+	target := signature.Target{Reference: t.Reference, Digests: slices.Clone(t.Digests), KeepPredicate: t.KeepPredicate}
+	for _, b := range t.Bundles {
+		target.Bundles = append(target.Bundles, signature.DetachedBundle{Name: b.Name, Data: b.Data})
+	}
+	var unhashed error
+	if t.Image == nil {
+		store, done := v.repository(ctx, t.Reference)
+		defer done()
+		target.Store = store
+	} else {
+		if beside := t.Image.Attachments(); beside != nil {
+			target.Store = beside
+		}
+		unhashed = addArchive(ctx, &target, t.Image)
+	}
+	s := v.verifier.Verify(ctx, target, toAuthorities(authorities))
+	if unhashed != nil {
+		_, what, hint := explain(unhashed)
+		s.Problems = append(s.Problems, evidence.Problem{Area: evidence.AreaImage, What: what, Message: unhashed.Error(), Hint: hint})
+	}
+	return s
 }
+
+// addArchive adds the digest of the archive that holds an image. Only detached bundles
+// can be about that.
+func addArchive(ctx context.Context, target *signature.Target, img *image.Image) error {
+	if len(target.Bundles) == 0 {
+		return nil
+	}
+	digest, err := img.ArchiveDigest(ctx)
+	if err == nil && digest != "" {
+		target.Digests = append(target.Digests, evidence.SignedDigest{Digest: digest, Kind: evidence.SignedArchive})
+	}
+	return err
+}
+
+// repository gives access to a repository. One that cannot be reached answers every
+// question with the reason.
+func (v *verifier) repository(ctx context.Context, name string) (store signature.Store, done func()) {
+	a, err := image.OpenAttachments(ctx, name, v.images)
+	if err != nil {
+		return unreachable{err}, func() {}
+	}
+	return a, func() { _ = a.Close() } // only read
+}
+
+// unreachable is a signature.Store that cannot be asked.
+type unreachable struct{ err error }
+
+func (u unreachable) Manifest(context.Context, string) ([]byte, bool, error) {
+	return nil, false, u.err
+}
+
+func (u unreachable) Blob(context.Context, v1.Hash, int64) ([]byte, error) { return nil, u.err }
+
+func (u unreachable) Referrers(context.Context, v1.Hash) ([]v1.Descriptor, error) { return nil, u.err }
 
 // toAuthorities translates authorities of a policy.
 func toAuthorities(list []policy.Authority) []signature.Authority {

@@ -109,11 +109,11 @@ func digestsOf(index, manifest string) []evidence.SignedDigest {
 
 // repositoryOf is a name without tag and digest.
 func repositoryOf(reference string) string {
-	n, err := policy.ParseName(reference)
+	repository, err := image.Repository(reference)
 	if err != nil {
-		return reference
+		return reference // which nobody finds
 	}
-	return n.Registry + "/" + n.Repository
+	return repository
 }
 
 // verify verifies what is signed of a target, and has Rego modules look at it. own is
@@ -161,7 +161,7 @@ func (g *Gate) verifyBase(ctx context.Context, b evidence.Base, own evidence.Sub
 	if g.Signatures == nil || len(pol.AuthoritiesOf(policy.SignedBase)) == 0 || b.Digest == "" || !seen {
 		return nil
 	}
-	if b.Source != evidence.ClaimFlag || !image.IsLocal(req.Base) {
+	if b.Source != evidence.ClaimFlag || !image.IsLocalBase(req.Base) {
 		t := SignedTarget{Reference: repositoryOf(b.Reference), Digests: digestsOf(b.Digest, b.ManifestDigest)}
 		return g.verify(ctx, t, policy.SignedBase, pol, own, req)
 	}

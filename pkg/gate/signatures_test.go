@@ -122,6 +122,9 @@ func TestWhatIsVerified(t *testing.T) {
 				if ofImage != slices.ContainsFunc(tt.want, func(s string) bool { return strings.Contains(s, "/team/app builder") }) {
 					t.Errorf("of the image: %+v", e.Signatures)
 				}
+				if strings.HasPrefix(tt.base, "docker-archive:") && e.Subject.Platform.Architecture == "arm64" {
+					continue // the archive holds one platform
+				}
 				if ofBase != slices.ContainsFunc(tt.want, func(s string) bool { return strings.Contains(s, " base-team") }) {
 					t.Errorf("of the base: %+v", e.Base)
 				}
@@ -142,8 +145,8 @@ func TestPredicates(t *testing.T) {
 	l := files{"p": "version: 1\nname: p\n" + signers + `rules:
   attestations:
     - {id: provenance, predicateType: slsaprovenance1, authorities: [builder], rego: a.rego}
-    - {id: scan, predicateType: vuln, authorities: [builder]}
-    - {id: theirs, of: base, predicateType: spdx, authorities: [base-team], builder: [x], rego: a.rego}
+    - {id: scanned, predicateType: vuln, authorities: [builder]}
+    - {id: theirs, of: base, predicateType: spdx, authorities: [base-team], rego: a.rego}
 `, "a.rego": ""}
 	p, err := policy.Load(t.Context(), policy.Request{Policy: "p"}, l)
 	if err != nil {

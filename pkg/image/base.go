@@ -199,12 +199,6 @@ func (s *baseSearch) follow(ctx context.Context, c evidence.BaseClaim) evidence.
 	return b
 }
 
-// IsLocal tells references of images at hand from names of images in registries, as
-// BaseQuery.Reference is understood.
-func IsLocal(reference string) bool {
-	return (&baseSearch{query: BaseQuery{Reference: reference}}).isLocal()
-}
-
 // CheckBase says whether a reference can name a base image.
 func CheckBase(reference string) error {
 	q := BaseQuery{Reference: strings.TrimPrefix(reference, "registry:")}
