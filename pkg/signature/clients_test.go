@@ -225,26 +225,34 @@ func checks(i evidence.Signature) map[string]evidence.SignatureCheck {
 // wantAll demands of the one item of an image everything that is expected of its kind.
 func wantAll(t *testing.T, g *sigstoretest.Signing, k kind, format evidence.SignatureFormat) {
 	t.Helper()
-	var as []signature.Authority
 	expected := expectations(t, g, k)
-	for _, e := range expected {
-		as = append(as, e.authority)
-	}
-	s := look(t, g.Image, "", as...)
+	s := look(t, g.Image, "", authorities(expected)...)
 	if len(s.Items) != 1 {
 		t.Fatalf("%d items: %+v", len(s.Items), s.Items)
 	}
-	item, said := s.Items[0], checks(s.Items[0])
+	wantChecks(t, s.Items[0], expected)
+	wantItem(t, g, k, format, s.Items[0])
+	c := checks(s.Items[0])["right"]
+	if c.Logged != (k.Log != sigstoretest.NoLog) || (c.Time != nil) != (k.TSA || k.Log == sigstoretest.LogV1) {
+		t.Errorf("logged %v, time %v by %q", c.Logged, c.Time, c.TimeSource)
+	}
+}
+
+func authorities(of []expectation) (out []signature.Authority) {
+	for _, e := range of {
+		out = append(out, e.authority)
+	}
+	return out
+}
+
+func wantChecks(t *testing.T, item evidence.Signature, expected []expectation) {
+	t.Helper()
+	said := checks(item)
 	for _, e := range expected {
 		c := said[e.authority.Name]
 		if c.Result != e.result || !strings.Contains(c.Reason, e.reason) || (e.result == evidence.CheckVerified) != (c.Reason == "") {
 			t.Errorf("%s: %q: %q, want %q: %q", e.authority.Name, c.Result, c.Reason, e.result, e.reason)
 		}
-	}
-	wantItem(t, g, k, format, item)
-	c := said["right"]
-	if c.Logged != (k.Log != sigstoretest.NoLog) || (c.Time != nil) != (k.TSA || k.Log == sigstoretest.LogV1) {
-		t.Errorf("logged %v, time %v by %q", c.Logged, c.Time, c.TimeSource)
 	}
 }
 
