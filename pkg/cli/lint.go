@@ -34,8 +34,6 @@ type lintedFile struct {
 	Name    string `json:"name,omitempty"`
 	Rules   int    `json:"rules"`
 	Waivers int    `json:"waivers"`
-
-	notes []policy.Diagnostic
 }
 
 // mistake is a policy.Diagnostic in the form that editors and problem matchers read.
@@ -107,7 +105,7 @@ func oneOf(format string) error {
 func (a *app) lint(ctx context.Context, files []string, flags policyFlags) (linted, error) {
 	result := linted{OK: true}
 	for _, file := range files {
-		f, err := a.lintFile(ctx, file, flags)
+		f, notes, err := a.lintFile(ctx, file, flags)
 		if ctx.Err() != nil {
 			return result, ctx.Err()
 		}
@@ -115,7 +113,7 @@ func (a *app) lint(ctx context.Context, files []string, flags policyFlags) (lint
 		result.OK = result.OK && f.OK
 		result.Files = append(result.Files, f)
 		result.Diagnostics = addMistakes(result.Diagnostics, mistakes(file, err))
-		result.Notes = addMistakes(result.Notes, asMistakes(f.notes))
+		result.Notes = addMistakes(result.Notes, asMistakes(notes))
 	}
 	return result, nil
 }
@@ -130,30 +128,30 @@ func addMistakes(list, more []mistake) []mistake {
 	return list
 }
 
-func (a *app) lintFile(ctx context.Context, file string, flags policyFlags) (lintedFile, error) {
+func (a *app) lintFile(ctx context.Context, file string, flags policyFlags) (lintedFile, []policy.Diagnostic, error) {
 	f := lintedFile{File: file, Kind: "policy"}
 	if file == "" {
-		return f, errors.New("the name of the file is empty")
+		return f, nil, errors.New("the name of the file is empty")
 	}
 	if !strings.HasPrefix(file, shipped) {
 		if d, err := (loader{}).Load(ctx, file, nil); err == nil && policy.IsWaiverFile(d.Data) {
 			f.Kind = "waivers"
 			waivers, err := policy.ParseWaivers(file, d.Data)
 			f.Waivers = len(waivers)
-			return f, err
+			return f, nil, err
 		}
 	}
 	flags.policy = file
 	req, err := a.policyRequest(flags)
 	if err != nil {
-		return f, err
+		return f, nil, err
 	}
 	p, err := a.resolvePolicy(ctx, req, flags.network)
 	if err != nil {
-		return f, err
+		return f, nil, err
 	}
-	f.Name, f.Rules, f.Waivers, f.notes = p.Name, len(p.Rules), len(p.Waivers), p.Notes()
-	return f, nil
+	f.Name, f.Rules, f.Waivers = p.Name, len(p.Rules), len(p.Waivers)
+	return f, p.Notes(), nil
 }
 
 func mistakes(file string, err error) []mistake {

@@ -58,10 +58,12 @@ func checkFlags() map[string]setting {
 		"db-repository":      {why: "the policy limits the age of the database, and its origin and digest are in the verdict", values: []string{"127.0.0.1:1/db"}},
 		"java-db-repository": {why: "as db-repository", values: []string{"127.0.0.1:1/db"}},
 		"db-dir":             {why: "as db-repository; one that is not there is ERROR", values: []string{"$DIR/none", "$DIR/empty-db"}},
-		"offline":            {why: "fetches nothing; without a database it is ERROR", values: []string{"true"}},
+		"offline":            {why: "fetches nothing; without a database, or the trust anchors of signatures, it is ERROR", values: []string{"true"}},
 		"ca-file":            {why: "trusts a certificate; content is by digest", values: []string{"$DIR/lax.yaml"}},
 		"insecure-registry":  {why: "as ca-file", values: []string{"127.0.0.1:1"}},
 		"baseline":           {why: "max-growth is ERROR without it, and the verdict names the image that was compared with", values: []string{"$DIR/none", "docker-archive:$DIR/failing.tar"}},
+		"bundle":             {why: "adds a signature, which counts only if an authority of the policy made it", values: []string{"$DIR/lax.yaml", "$DIR/none"}},
+		"fail-fast":          {why: "ends a run that has failed; what is left is not examined, and nothing of it passes", values: []string{"true"}},
 		"help":               {why: "examines nothing, and gives no verdict", values: nil},
 	}
 }
@@ -82,37 +84,41 @@ func variables() map[string]setting {
 	}
 }
 
+// TestEveryFlagIsKnown: those of verify are among those of check, and the same code reads them.
 func TestEveryFlagIsKnown(t *testing.T) {
 	known := checkFlags()
-	check, _, err := cli.Root().Find([]string{"check"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	check.InitDefaultHelpFlag()
 	seen := map[string]bool{}
-	visit := func(f *pflag.Flag) {
-		seen[f.Name] = true
-		if s, ok := known[f.Name]; !ok {
-			t.Errorf("--%s is not in the table: why can it loosen no policy?", f.Name)
-		} else if s.why == "" || len(s.values) == 0 && f.Name != "help" {
-			t.Errorf("--%s has no reason or no value to try", f.Name)
+	for _, name := range []string{"check", "verify"} {
+		command, _, err := cli.Root().Find([]string{name})
+		if err != nil || command.Name() != name {
+			t.Fatalf("%s: %v", name, err)
 		}
+		command.InitDefaultHelpFlag()
+		visit := func(f *pflag.Flag) {
+			seen[f.Name] = true
+			if s, ok := known[f.Name]; !ok {
+				t.Errorf("%s: --%s is not in the table: why can it loosen no policy?", name, f.Name)
+			} else if s.why == "" || len(s.values) == 0 && f.Name != "help" {
+				t.Errorf("%s: --%s has no reason or no value to try", name, f.Name)
+			}
+		}
+		command.Flags().VisitAll(visit)
+		command.InheritedFlags().VisitAll(visit)
 	}
-	check.Flags().VisitAll(visit)
-	check.InheritedFlags().VisitAll(visit)
 	for name := range known {
 		if !seen[name] {
-			t.Errorf("--%s is in the table, and check has no such flag", name)
+			t.Errorf("--%s is in the table, and no command has such a flag", name)
 		}
 	}
 }
 
 // TestEveryVariableIsKnown reads the source: variables are read in package cli and,
-// by way of Options.Getenv, in package image.
+// by way of Options.Getenv, in package image. Package signature reads those that a
+// policy names, and none by a name of its own.
 func TestEveryVariableIsKnown(t *testing.T) {
 	known := variables()
 	read := map[string]string{}
-	for _, dir := range []string{".", "../image", "../policyoci", "../gate"} {
+	for _, dir := range []string{".", "../image", "../policyoci", "../gate", "../signature"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)

@@ -30,6 +30,16 @@ func tryAll(t *testing.T, reference string) {
 	}
 	defer set.Close()
 	for _, i := range set.Images {
+		// Nobody has touched the file.
+		if _, err := i.ArchiveDigest(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if a := i.Attachments(); a != nil {
+			if h, err := v1.NewHash(i.Subject.Digest); err == nil {
+				_, _ = a.Referrers(t.Context(), h)
+				_, _, _ = a.Manifest(t.Context(), h.Algorithm+"-"+h.Hex+".sig")
+			}
+		}
 		if len(i.Layers) != len(i.Config.RootFS.DiffIDs) {
 			t.Fatal("layers and diff IDs differ in number")
 		}

@@ -109,7 +109,7 @@ func (p *parser) attestationKeys(r *Rule) []key {
 	return append(p.signersKeys(&own.Signers),
 		p.predicateTypeKey(&own.PredicateTypes).must(),
 		p.listKey("builder", "SLSA provenance: the builder's id is one of these.", &own.Builders, fewerOrNew, p.line),
-		p.listKey("source", "SLSA provenance: the repository that was built matches one of these globs.", &own.Sources, fewerOrNew, p.glob),
+		p.listKey("source", "SLSA provenance: the repository that was built matches one of these globs of URLs, https://HOST/OWNER/NAME.", &own.Sources, fewerOrNew, p.sourceGlob),
 		p.listKey("build-type", "SLSA provenance: the build type is one of these.", &own.BuildTypes, fewerOrNew, p.line),
 		p.conditionsKey(&own.Conditions),
 		p.filesKey("rego", "Rego modules of the package ocigate over the statement, whose deny must be empty.", &own.Rego),
@@ -169,4 +169,26 @@ func (p *parser) predicateTypeKey(into *[]string) key {
 			names, _ := p.strings(v, one)
 			add(names)
 		}}
+}
+
+// sourceGlob reads a glob of repositories as they are compared: without git+ and without
+// the reference. Its host is written out: another host may hold any path.
+func (p *parser) sourceGlob(v value) (string, bool) {
+	s, ok := p.glob(v)
+	if !ok {
+		return "", false
+	}
+	rest, git := strings.CutPrefix(s, "git+")
+	start, path, found := strings.Cut(strings.Replace(rest, "://", ":", 1), "/")
+	switch {
+	case !found || path == "" || !strings.Contains(rest, "://") || strings.ContainsAny(start, `*?[]{}\`):
+		p.fault(v, "write https://HOST/OWNER/NAME; OWNER and NAME may be patterns", "%s names no host", quote(s))
+	case git:
+		p.fault(v, didYouMean(rest), "%s is compared without git+", quote(s))
+	case strings.ContainsAny(path, "@#"):
+		p.fault(v, "leave out what follows; demand a branch by the identity of an authority, or by conditions", "%s is more than a repository", quote(s))
+	default:
+		return s, true
+	}
+	return "", false
 }

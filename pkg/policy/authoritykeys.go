@@ -4,7 +4,6 @@ package policy
 
 import (
 	"encoding/pem"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -172,13 +171,9 @@ func (p *parser) exactKey(name, about string, into *string) key {
 // who writes a policy can write it too wide in many ways.
 func (p *parser) regexpKey(name, about string, into *string, strangers ...string) key {
 	return key{name: name, about: about, shape: shape{kind: shapeString}, read: func(v value) {
-		s, ok := p.regexp(v)
-		if !ok {
-			return
-		}
-		re, err := regexp.Compile(`^(?:` + s + `)$`)
+		s, re := p.compiled(v)
 		switch {
-		case err != nil: // p.regexp has reported it
+		case re == nil:
 		case re.MatchString(""):
 			p.fault(v, "name who may sign; the whole value must match", "%s matches an empty value", quote(s))
 		case !slices.ContainsFunc(strangers, func(s string) bool { return !re.MatchString(s) }):
@@ -196,7 +191,7 @@ func (p *parser) extensionsKey(name, about string, into *map[string]string, read
 			if !slices.Contains(CertificateExtensions(), k) {
 				hint := didYouMean(spelling.Nearest(k, CertificateExtensions()))
 				if hint == "" {
-					hint = "they are " + strings.Join(CertificateExtensions(), ", ")
+					hint = "for example sourceRepositoryURI, sourceRepositoryRef, buildSignerURI, runnerEnvironment"
 				}
 				p.fault(v, hint, "is no certificate extension of Fulcio's")
 				return

@@ -68,6 +68,7 @@ func tightenings() map[string]tightening {
 	condition := tightening{why: "conditions are compared as a whole: rules.attestations.conditions"}
 	whom := tightening{have: "[a, b]", tighter: []string{"[a]", "[b]"}, looser: []string{"[c]", "[a, b, c]"}, required: true}
 	provenance := tightening{have: "[x, y]", tighter: []string{"[x]"}, looser: []string{"['**']", "[x, y, z]"}, add: []string{"[x]"}}
+	source := tightening{have: "['https://h/a', 'https://h/b']", tighter: []string{"['https://h/a']"}, looser: []string{"['https://h/**']", "['https://h/a', 'https://h/b', 'https://h/c']"}, add: []string{"['https://h/a']"}}
 	age := tightening{have: "30d", tighter: []string{"29d"}, looser: []string{"31d"}, add: []string{"90d"}}
 	subject := tightening{have: "base", looser: []string{"image"}, add: []string{"image"}, narrow: []string{"base"}}
 	match := tightening{have: "match", add: []string{"match"}}
@@ -196,7 +197,7 @@ func tightenings() map[string]tightening {
 		"rules.signatures.repository": match, "rules.attestations.repository": match,
 		"rules.attestations.predicateType": {have: "[slsaprovenance, slsaprovenance1]", tighter: []string{"slsaprovenance1", "[slsaprovenance]"},
 			looser: []string{"[slsaprovenance, slsaprovenance1, vuln]", "vuln", "['https://evil.example/x']"}, required: true},
-		"rules.attestations.builder": provenance, "rules.attestations.source": provenance, "rules.attestations.build-type": provenance,
+		"rules.attestations.builder": provenance, "rules.attestations.source": source, "rules.attestations.build-type": provenance,
 		"rules.attestations.conditions": {have: "[{path: a, equals: 1}, {path: b.c, max-age: 3d}]", tighter: []string{"[{path: b.c, max-age: 3d}, {path: a, equals: 1}, {path: d, present: true}]"},
 			looser: []string{"[{path: a, equals: 1}]", "[{path: a, equals: 1}, {path: b.c, max-age: 4d}]", "[{path: a, present: true}]"},
 			add:    []string{"[{path: a, equals: 1}]"}},

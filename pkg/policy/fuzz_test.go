@@ -5,6 +5,7 @@ package policy
 import (
 	"slices"
 	"testing"
+	"time"
 )
 
 // FuzzEnforce: whatever stands below an enforced policy, what is enforced is there and
@@ -19,6 +20,10 @@ rules:
     - {id: budget, severity: [critical, high, unknown], max: 5}
   config: [{id: user, user: non-root}]
   files: [{id: files, setuid: [/bin/su], forbidden: ["/a/**"]}]
+  signatures: [{id: signed, of: image, authorities: [team, build], min: 2, max-age: 9d, repository: match}]
+  attestations: [{id: scanned, predicateType: [vuln, spdx], authorities: [team], conditions: [{path: a.b, equals: 1}]}]
+  base: [{id: base, signed-by: [team]}]
+authorities: [{name: team, key: {env: TEAM}}, {name: build, keyless: {identities: [{issuer: "https://i", subject: s}]}}]
 waivers: [{id: w, rule: budget, finding: CVE-2024-1, until: 2026-01-01, reason: r, owner: o}]
 `
 	for _, s := range []string{
@@ -26,6 +31,9 @@ waivers: [{id: w, rule: budget, finding: CVE-2024-1, until: 2026-01-01, reason: 
 		"images: [{match: ['**'], rules: {config: [{id: user, action: fail}]}}]\n", "database: {max-age: 1d}\nfeeds: {vex: [{file: v}]}\n",
 		"rules: {files: [{id: files, setuid: forbidden, forbidden: ['/a/**', '/b']}]}\nplatforms: [linux/amd64, linux/arm64]\n",
 		"waivers: [{id: x, rule: user, until: 2026-01-01, reason: r, owner: o}]\nextends: [own, ocigate:x]\n",
+		"authorities: [{name: team, key: {env: MINE}}]\n", "authorities: [{name: mine, key: {env: MINE}}]\nrules: {signatures: [{id: signed, authorities: [team]}]}\n",
+		"authorities: [{name: team, key: {env: TEAM}}]\nrules: {attestations: [{id: scanned, predicateType: vuln, conditions: [{path: c, present: true}, {path: a.b, equals: '1'}]}]}\n",
+		"rules: {base: [{id: base, signed-by: team}], signatures: [{id: signed, of: image, max-age: 8d}]}\n", "images: [{match: ['**'], rules: {signatures: [{id: signed, min: 1}]}}]\n",
 	} {
 		f.Add(s)
 	}
@@ -51,10 +59,57 @@ waivers: [{id: w, rule: budget, finding: CVE-2024-1, until: 2026-01-01, reason: 
 					t.Errorf("%s is loosened: %+v", id, r)
 				}
 			}
+			checkSigners(t, p)
 			for _, w := range p.Waivers {
 				if w.ID != "w" && w.Level == 0 {
 					t.Errorf("the waiver %s counts as the enforced policy's", w.ID)
 				}
+			}
+		}
+	})
+}
+
+// checkSigners checks what FuzzEnforce's policy demands of signatures.
+func checkSigners(t *testing.T, p *Policy) {
+	t.Helper()
+	team, build := p.Authority("team"), p.Authority("build")
+	if team == nil || team.Key == nil || team.Key.Env != "TEAM" || team.LogOptional || team.Level != 0 ||
+		build == nil || build.Keyless == nil || len(build.Keyless.Identities) != 1 || build.Keyless.Identities[0].Subject != "s" || build.Keyless.SCTOptional || build.LogOptional {
+		t.Fatalf("authorities are not who they were: %+v", p.Authorities)
+	}
+	own := func(names []string) bool {
+		return len(names) > 0 && !slices.ContainsFunc(names, func(name string) bool { return name != "team" && name != "build" })
+	}
+	for _, r := range p.Rules {
+		switch {
+		case r.ID == "signed" && (!own(r.Signatures.Authorities) || r.Signatures.Min < 2 || r.Signatures.Of != SignedImage || r.Signatures.MaxAge > 9*24*time.Hour || !r.Signatures.RepositoryMatch),
+			r.ID == "base" && !own(r.Base.SignedBy),
+			r.ID == "scanned" && (!own(r.Attestations.Authorities) || len(r.Attestations.Conditions) < 1 || r.Attestations.Of != SignedImage ||
+				!slices.ContainsFunc(r.Attestations.Conditions, func(c Condition) bool { return c.Path == "a.b" && c.Equals != nil && c.Equals.Number != nil })):
+			t.Errorf("%s is loosened: %+v", r.ID, r)
+		}
+	}
+}
+
+// FuzzPath: a path is refused, or has steps that each lead somewhere.
+func FuzzPath(f *testing.F) {
+	for _, s := range []string{"a", "a.b[0].c[*]", `a["b.c"].d`, "[*]", "a..b", "a[", `a["`, "a[01]", "$.a", "a[?(@.b)]", `a["\\"]`, ".", "[", "a]", "a[9999]", "a[10000]"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		steps, ok := parsePath(s)
+		if ok != (len(steps) > 0) {
+			t.Fatalf("%q: %v, %+v", s, ok, steps)
+		}
+		for _, step := range steps {
+			kinds := 0
+			for _, is := range []bool{step.Key != "", step.Index != nil, step.All} {
+				if is {
+					kinds++
+				}
+			}
+			if kinds != 1 || step.Index != nil && (*step.Index < 0 || *step.Index > maxIndex) {
+				t.Errorf("%q: %+v", s, step)
 			}
 		}
 	})

@@ -4,6 +4,7 @@ package policy
 
 import (
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 	"time"
@@ -220,17 +221,51 @@ func (p *parser) fileKey(name, about string, into **File) key {
 		}}
 }
 
+// maxRegexp bounds a regular expression with its repetitions written out: there may be
+// thousands in a policy.
+const maxRegexp = 2000
+
 // regexp reads an RE2 regular expression.
 func (p *parser) regexp(v value) (string, bool) {
+	s, re := p.compiled(v)
+	return s, re != nil
+}
+
+// compiled is one for the whole value, or nil.
+func (p *parser) compiled(v value) (string, *regexp.Regexp) {
 	s, ok := p.line(v)
 	if !ok {
-		return "", false
+		return "", nil
 	}
-	if _, err := regexp.Compile(`^(?:` + s + `)$`); err != nil {
+	tree, err := syntax.Parse(s, syntax.Perl)
+	if err == nil && regexpSize(tree) > maxRegexp {
+		p.fault(v, "repeat less, or leave the number of repetitions open", "%s stands for more than %d characters", quote(s), maxRegexp)
+		return "", nil
+	}
+	re, err := regexp.Compile(`^(?:` + s + `)$`)
+	if err != nil {
 		p.fault(v, "the syntax is RE2's, and the whole value must match", "%s is not a regular expression", quote(s))
-		return "", false
+		return "", nil
 	}
-	return s, true
+	return s, re
+}
+
+// regexpSize is about how many steps a regular expression has.
+func regexpSize(re *syntax.Regexp) int {
+	size := 1
+	switch re.Op {
+	case syntax.OpLiteral:
+		size = len(re.Rune)
+	case syntax.OpRepeat, syntax.OpCapture, syntax.OpConcat, syntax.OpAlternate:
+		size = 0
+	}
+	for _, sub := range re.Sub {
+		size += regexpSize(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		size *= max(re.Min, re.Max, 1)
+	}
+	return min(size, maxRegexp+1)
 }
 
 // path reads a relative path that does not leave its directory.

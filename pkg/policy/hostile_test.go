@@ -42,8 +42,33 @@ func hostile() map[string]struct{ data, want string } {
 		"many comments":        {strings.Repeat("#\n", 300_000) + valid + "k: 1\n", "unknown key"},
 		"many anchors":         {valid + "x: [" + strings.Repeat("&a b, *a, ", 50_000) + "]", "aliases are not allowed"},
 		"unknown anchors":      {valid + "x: *hunter2", "an alias stands for nothing"},
+		"a private key":        {valid + "authorities: [{name: a, key: {data: \"-----BEGIN PRIVATE KEY-----hunter2\"}}]\n", "holds a private key"},
+		"a key as authority":   {valid + "authorities: |\n  -----BEGIN PRIVATE KEY-----\n  hunter2\n", "must be a list"},
+		"a key as key":         {valid + "authorities: [{name: a, key: \"-----BEGIN PRIVATE KEY-----hunter2\"}]\n", "must be a mapping"},
+		"a value as variable":  {valid + "authorities: [{name: a, key: {env: \"hunter2=\"}}]\n", "is not the name of an environment variable"},
+		"a password in a URI":  {valid + "authorities: [{name: a, key: {kms: \"hashivault://u:hunter2@h/k\"}}]\n", "has more than the name of a key"},
+		"a password in a URL":  {valid + "authorities: [{name: a, key: {env: A, trusted-root: {tuf: {mirror: \"https://u:hunter2@h/k\", root: r}}}}]\n", "is no URL of a mirror"},
+		"a secret in a root":   {valid + "authorities: [{name: a, key: {env: A, trusted-root: {data: \"{hunter2\"}}}]\n", "is no JSON object"},
+		"a long root":          {valid + "authorities: [{name: a, key: {env: A, trusted-root: {data: \"{" + strings.Repeat("[", 300_000) + "\"}}}]\n", "is longer than 262144 characters"},
+		"a deep root":          {valid + "authorities: [{name: a, key: {env: A, trusted-root: {data: '{\"a\":" + strings.Repeat("[", 200_000) + "'}}}]\n", "is no JSON object"},
+		"deep conditions":      {attestation("path: a, equals: " + strings.Repeat("[", 5_000) + strings.Repeat("]", 5_000)), "nested more than 20 levels"},
+		"a long path":          {attestation("present: true, path: '" + strings.Repeat("a.", 400_000) + "a'"), "path is longer than"},
+		"a path of stars":      {attestation("present: true, path: 'a" + strings.Repeat("[*]", 60) + "'"), "has more than 20 steps"},
+		"a path of brackets":   {attestation("present: true, path: '" + strings.Repeat("[", 200) + "'"), "is no path"},
+		"a path of quotes":     {attestation("present: true, path: 'a[\"\"]\"]'"), "is no path"},
+		"an escape in a name":  {valid + "authorities: [{name: a, keyless: {identities: [{issuer: i, subject: s, extensions: {\"\\e[31m\": x}}]}}]\n", "is no certificate extension"},
+		"many conditions":      {attestation("path: a, equals: 1}, " + strings.Repeat("{path: }, ", 15_000) + "{path: b, equals: 1"), "path has no value"},
+		"many identities":      {valid + "authorities: [{name: a, keyless: {identities: [" + strings.Repeat("{issuer: i}, ", 15_000) + "]}}]\n", "needs one of subject"},
+		"nested repetition":    {attestation("path: a, matches: '((((a{30}){30}){30}){30})'"), "is not a regular expression"},
+		"wide repetition":      {attestation("path: a, matches: '" + strings.Repeat("a{1000}", 25) + "'"), "stands for more than 2000 characters"},
+		"deep expression":      {attestation("path: a, matches: '" + strings.Repeat("(", 99) + strings.Repeat(")", 98) + "'"), "is not a regular expression"},
 		"no second line":       {"version: 1\nname: x\n?", "required key \"rules\"|the policy has no rules"},
 	}
+}
+
+// attestation is a policy whose one attestation rule has a condition.
+func attestation(condition string) string {
+	return valid + "authorities: [{name: a, key: {env: A}}]\n" + "images: [{match: [a], rules: {attestations: [{id: b, predicateType: vuln, authorities: [a], conditions: [{" + condition + "}]}]}}]\n"
 }
 
 func stairs(n int) string {
@@ -197,10 +222,67 @@ func checkPolicy(t *testing.T, p *policy.Policy) {
 			t.Errorf("incomplete: %+v", r)
 		}
 	}
+	checkAuthorities(t, p)
 	for _, w := range p.Waivers {
 		if w.ID == "" || w.Rule == "" && w.Finding == "" || w.Rule != "" && !ids[w.Rule] ||
 			w.Until.IsZero() || w.Reason == "" || w.Owner == "" || w.Position.Line < 1 {
 			t.Errorf("incomplete: %+v", w)
+		}
+	}
+}
+
+// checkAuthorities checks that everybody who is named is somebody.
+func checkAuthorities(t *testing.T, p *policy.Policy) {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, a := range p.Authorities {
+		if a.Name == "" || seen[a.Name] || (a.Key == nil) == (a.Keyless == nil) || a.Position.Line < 1 {
+			t.Errorf("incomplete: %+v", a)
+		}
+		seen[a.Name] = true
+		if k := a.Key; k != nil && (k.Data == "" && k.File == nil && k.Env == "" && k.KMS == "" || k.HashAlgorithm == "") {
+			t.Errorf("incomplete: %+v", a)
+		}
+		if a.Keyless == nil {
+			continue
+		}
+		for _, id := range a.Keyless.Identities {
+			if (id.Issuer == "") == (id.IssuerRegExp == "") || (id.Subject == "") == (id.SubjectRegExp == "") {
+				t.Errorf("incomplete: %+v", a)
+			}
+		}
+		if len(a.Keyless.Identities) == 0 {
+			t.Errorf("incomplete: %+v", a)
+		}
+	}
+	signers := func(r policy.Rule, s policy.Signers) {
+		if len(s.Authorities) == 0 || s.Min < 1 || s.Min > len(s.Authorities) || s.Of != policy.SignedImage && s.Of != policy.SignedBase {
+			t.Errorf("incomplete: %+v", r)
+		}
+		for _, name := range s.Authorities {
+			if !seen[name] || p.Authority(name) == nil {
+				t.Errorf("%s names %q", r.ID, name)
+			}
+		}
+	}
+	for _, r := range p.Rules {
+		if r.Signatures != nil {
+			signers(r, r.Signatures.Signers)
+		}
+		if r.Base != nil && len(r.Base.SignedBy) > 0 {
+			signers(r, policy.Signers{Of: policy.SignedBase, Authorities: r.Base.SignedBy, Min: 1})
+		}
+		if a := r.Attestations; a != nil {
+			signers(r, a.Signers)
+			if len(a.PredicateTypes) == 0 {
+				t.Errorf("incomplete: %+v", r)
+			}
+			for _, c := range a.Conditions {
+				if c.Path == "" || len(c.Steps) == 0 || c.Equals == nil && c.OneOf == nil && c.NoneOf == nil && c.Matches == "" &&
+					c.AtLeast == nil && c.AtMost == nil && c.MaxAge == 0 && c.Present == nil {
+					t.Errorf("a condition that demands nothing: %+v", c)
+				}
+			}
 		}
 	}
 }

@@ -19,6 +19,27 @@ func rulesOf(n int) string {
 	return b.String()
 }
 
+// many repeats a format with the numbers from 0.
+func many(n int, format string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, format, i)
+	}
+	return b.String()
+}
+
+func authoritiesOf(n int) string {
+	return "authorities:\n" + many(n, "  - {name: a%d, key: {env: A}}\n")
+}
+
+// namingOf are so many rules that name as many authorities.
+func namingOf(n int, prefix, more string) string {
+	if more != "" {
+		return "rules:\n  attestations:\n" + many(n, "    - {id: r%[1]d, predicateType: vuln, authorities: ["+prefix+"%[1]d], "+more+"}\n")
+	}
+	return "rules:\n  signatures:\n" + many(n, "    - {id: r%[1]d, authorities: ["+prefix+"%[1]d]}\n")
+}
+
 // TestLoad_Large: a policy as large as one may be is read, or refused, in some seconds.
 // Of 25,000 rules the second case took 37 s before, the third 220 s.
 func TestLoad_Large(t *testing.T) {
@@ -37,15 +58,24 @@ func TestLoad_Large(t *testing.T) {
 		fmt.Fprintf(&files, "        - /a%d\n", i)
 	}
 	few := rulesOf(1)
+	authorities := authoritiesOf(10_000)
 	for name, tt := range map[string]struct{ own, enforced, want string }{
-		"rules":          {rules, "", ""},
-		"rules twice":    {rules, rules, ""},
-		"sections":       {rules + sections.String(), "", "too many for so many rules and waivers"},
-		"sections, few":  {few + sections.String(), "", ""},
-		"sections twice": {few + sections.String(), few + sections.String(), "more than 256 combinations"},
-		"waivers":        {few + waivers.String(), few, ""},
-		"waivers twice":  {few + waivers.String(), few + strings.ReplaceAll(waivers.String(), "id: w", "id: e"), ""},
-		"globs":          {files.String(), files.String(), ""},
+		"rules":                     {rules, "", ""},
+		"rules twice":               {rules, rules, ""},
+		"sections":                  {rules + sections.String(), "", "too many for so many rules and waivers"},
+		"sections, few":             {few + sections.String(), "", ""},
+		"sections twice":            {few + sections.String(), few + sections.String(), "more than 256 combinations"},
+		"waivers":                   {few + waivers.String(), few, ""},
+		"waivers twice":             {few + waivers.String(), few + strings.ReplaceAll(waivers.String(), "id: w", "id: e"), ""},
+		"authorities":               {authorities + namingOf(2_000, "a", ""), "", ""},
+		"authorities, twice":        {authoritiesOf(3_000) + few, authoritiesOf(3_000) + few, ""},
+		"authorities, anew":         {authoritiesOf(3_000) + few, strings.ReplaceAll(authoritiesOf(3_000), "env: A", "env: B") + few, `"a0" is defined anew`},
+		"authorities, unknown":      {authoritiesOf(1_000) + namingOf(3_000, "b", ""), "", `"b0" is no authority`},
+		"authorities in one rule":   {authorities + "rules: {signatures: [{id: r, min: 10000, authorities: [" + many(10_000, "a%d, ") + "]}]}\n", "", ""},
+		"regular expressions":       {"authorities:\n" + many(500, "  - {name: a%d, keyless: {identities: [{issuer: i, subjectRegExp: '"+strings.Repeat(`\pL{90}`, 20)+"'}]}}\n") + few, "", ""},
+		"large regular expressions": {"authorities:\n" + many(500, "  - {name: a%d, keyless: {identities: [{issuer: i, subjectRegExp: '"+strings.Repeat(`\pL{1000}`, 20)+"'}]}}\n") + few, "", "stands for more than 2000 characters"},
+		"conditions":                {namingOf(1, "a", "conditions: ["+many(20_000, "{path: a, equals: %d}, ")+"]") + authoritiesOf(1), namingOf(1, "a", "conditions: ["+many(20_000, "{path: a, equals: %d}, ")+"]") + authoritiesOf(1), ""},
+		"globs":                     {files.String(), files.String(), ""},
 	} {
 		d := texts{"own": tt.own, "enforced": tt.enforced}
 		var enforced []string
@@ -53,9 +83,15 @@ func TestLoad_Large(t *testing.T) {
 			enforced = []string{"enforced"}
 		}
 		began := time.Now()
-		_, err := d.enforce("own", enforced...)
+		p, err := d.enforce("own", enforced...)
+		if err == nil {
+			p.Notes()
+			p.Explain()
+		}
 		if took := time.Since(began); took > 15*time.Second {
 			t.Errorf("%s: took %v", name, took)
+		} else if testing.Verbose() {
+			t.Logf("%s: %v", name, took)
 		}
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %.300v, want %q", name, err, tt.want)

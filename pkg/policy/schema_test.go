@@ -121,6 +121,7 @@ func TestSchemaAcceptsPolicies(t *testing.T) {
 		"extending alone":               "version: 1\nname: x\nextends: [ocigate:baseline]\n",
 		"a patch in a section": "version: 1\nname: x\nrules: {vulnerabilities: [{id: a, severity: [high, unknown]}]}\n" +
 			"images: [{match: [alpine], rules: {vulnerabilities: [{id: a, max: 3}]}}]\n",
+		"a patch of a signature rule": "version: 1\nname: x\nextends: [a]\nauthorities: [{name: b, key: {env: B}}]\nrules: {signatures: [{id: a, authorities: [b]}], attestations: [{id: c, max-age: 3d}]}\n",
 	} {
 		if err := s.Validate(instance(t, []byte(data))); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -133,7 +134,7 @@ func TestSchemaRefuses(t *testing.T) {
 	s := compiled(t)
 	for _, name := range []string{
 		"booleans", "coverage", "durations-bare", "durations-upper", "empty-lists", "explicit-null", "five", "missing-in-items",
-		"missing-keys", "no-rules", "no-rules-empty", "no-rules-list", "numbers", "platforms-al", "platforms-scalar",
+		"missing-keys", "authorities", "signatures", "conditions", "no-rules", "no-rules-empty", "no-rules-list", "numbers", "platforms-al", "platforms-scalar",
 		"severity-scalar", "severity-spelling", "unknown-keys", "version-2", "version-string", "waivers", "wrong-types",
 	} {
 		data, err := os.ReadFile(filepath.Join("testdata", "err", name+".yaml"))
@@ -146,13 +147,23 @@ func TestSchemaRefuses(t *testing.T) {
 	}
 	const head = "version: 1\nname: x\n"
 	for name, data := range map[string]string{
-		"grace without days":         head + "rules: {vulnerabilities: [{id: a, severity: [high, unknown], grace: {undated: fail}}]}\n",
-		"a rule without its keys":    head + "rules: {custom: [{id: a}]}\n",
-		"a patch without an id":      head + "extends: [a]\nrules: {vulnerabilities: [{max: 3}]}\n",
-		"a section without a match":  head + "rules: {secrets: [{id: a}]}\nimages: [{platforms: all}]\n",
-		"a section in a section":     head + "rules: {secrets: [{id: a}]}\nimages: [{match: [a], images: [{match: [b]}]}]\n",
-		"a word out of another list": head + "rules: {secrets: [{id: a, action: deny}]}\n",
-		"twice the same":             head + "rules: {reference: [{id: a, forbidden: [latest, latest]}]}\n",
+		"grace without days":          head + "rules: {vulnerabilities: [{id: a, severity: [high, unknown], grace: {undated: fail}}]}\n",
+		"a rule without its keys":     head + "rules: {custom: [{id: a}]}\n",
+		"a patch without an id":       head + "extends: [a]\nrules: {vulnerabilities: [{max: 3}]}\n",
+		"a section without a match":   head + "rules: {secrets: [{id: a}]}\nimages: [{platforms: all}]\n",
+		"a section in a section":      head + "rules: {secrets: [{id: a}]}\nimages: [{match: [a], images: [{match: [b]}]}]\n",
+		"a word out of another list":  head + "rules: {secrets: [{id: a, action: deny}]}\n",
+		"an authority without a name": head + "authorities: [{key: {env: A}}]\nrules: {secrets: [{id: a}]}\n",
+		"no identities":               head + "authorities: [{name: a, keyless: {sct: optional}}]\nrules: {secrets: [{id: a}]}\n",
+		"a plug-in as KMS":            head + "authorities: [{name: a, key: {kms: 'evil://key'}}]\nrules: {secrets: [{id: a}]}\n",
+		"the value of a variable":     head + "authorities: [{name: a, key: {env: $A}}]\nrules: {secrets: [{id: a}]}\n",
+		"an unknown extension":        head + "authorities: [{name: a, keyless: {identities: [{issuer: i, subject: s, extensions: {colour: red}}]}}]\nrules: {secrets: [{id: a}]}\n",
+		"a rule without authorities":  head + "rules: {signatures: [{id: a}]}\n",
+		"a rule without a type":       head + "rules: {attestations: [{id: a, authorities: [b]}]}\n",
+		"a condition without a path":  head + "rules: {attestations: [{id: a, authorities: [b], predicateType: vuln, conditions: [{equals: 1}]}]}\n",
+		"a list as a value":           head + "rules: {attestations: [{id: a, authorities: [b], predicateType: vuln, conditions: [{path: a, equals: [1]}]}]}\n",
+		"authorities in a section":    head + "rules: {secrets: [{id: a}]}\nimages: [{match: [a], authorities: [{name: b, key: {env: B}}]}]\n",
+		"twice the same":              head + "rules: {reference: [{id: a, forbidden: [latest, latest]}]}\n",
 	} {
 		if s.Validate(instance(t, []byte(data))) == nil {
 			t.Errorf("%s is valid", name)
