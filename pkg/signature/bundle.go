@@ -178,6 +178,9 @@ func (b *sigstoreBundle) verify(_ context.Context, s *signer, d demand, digest v
 	if err != nil || digest.Algorithm != "sha256" || len(raw) != sha256.Size {
 		return proof{}, errors.New("only SHA-256 digests can be verified")
 	}
+	if d.log && len(b.GetVerificationMaterial().GetTlogEntries()) == 0 {
+		return proof{}, errNoEntry
+	}
 	policy, err := b.policy(s, d)
 	if err != nil {
 		return proof{}, err

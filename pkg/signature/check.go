@@ -80,15 +80,13 @@ func (c check) keyless() evidence.SignatureCheck {
 	case !i.isAbout(i.found.Digest):
 		return c.aboutAnother()
 	}
-	if _, err := c.verify(demand{anyone: true}); err != nil {
+	recognised, reason := c.signer.recognises(i.summary)
+	p, err := c.verify(demand{anyone: !recognised})
+	switch {
+	case err != nil:
 		return invalid(why(err))
-	}
-	if ok, reason := c.signer.recognises(i.summary); !ok {
-		return otherSigner("it is by " + i.identitySeen() + ": " + reason)
-	}
-	p, err := c.verify(demand{})
-	if err != nil {
-		return invalid("the library does not recognise the identity: " + why(err))
+	case !recognised:
+		return otherSigner(reason)
 	}
 	return verified(p)
 }

@@ -247,7 +247,20 @@ func (c *collector) read(ctx context.Context, all []candidate) []*item {
 			out[i] = c.readOne(ctx, all[i])
 		}
 	})
-	return slices.DeleteFunc(out, func(i *item) bool { return i == nil })
+	return c.bearable(slices.DeleteFunc(out, func(i *item) bool { return i == nil }))
+}
+
+// bearable leaves out statements that together would keep the verifier busy for minutes.
+func (c *collector) bearable(items []*item) []*item {
+	total := 0
+	return slices.DeleteFunc(items, func(i *item) bool {
+		if total+i.values > maxStatements {
+			c.problem(tooMuch(i.found.Place, "with it, signed statements would have more than %d values", maxStatements))
+			return true
+		}
+		total += i.values
+		return false
+	})
 }
 
 func (c *collector) readOne(ctx context.Context, a candidate) *item {

@@ -38,6 +38,8 @@ type item struct {
 	about []string
 	// statement is the signed in-toto statement, nil for others.
 	statement []byte
+	// values is how many values the statement has.
+	values int
 	// certificate is that of the signature, nil for one by a key; summary is what it says.
 	certificate *x509.Certificate
 	summary     certificate.Summary
@@ -94,7 +96,8 @@ type statement struct {
 
 // readStatement reads a signed statement into the item.
 func (i *item) readStatement(payload []byte) error {
-	if err := wellFormed(payload, maxStatement); err != nil {
+	var err error
+	if i.values, err = countValues(payload, maxStatement); err != nil {
 		return fmt.Errorf("the signed statement %w", err)
 	}
 	var st statement

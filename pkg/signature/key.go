@@ -59,7 +59,8 @@ func (v *Verifier) publicKey(ctx context.Context, k Key) (crypto.PublicKey, erro
 	case k.Env != "" && len(k.PEM) == 0 && k.KMS == "":
 		return v.envKey(k.Env)
 	case k.KMS != "" && len(k.PEM) == 0 && k.Env == "":
-		return v.kmsKey(ctx, k.KMS)
+		// Each platform of an image asks for the same authorities.
+		return v.fetched.once(ctx, fetchKey{"kms", k.KMS}, func() (any, error) { return v.kmsKey(ctx, k.KMS) })
 	}
 	return nil, errors.New("it needs its key from exactly one of PEM data, an environment variable and a KMS")
 }

@@ -56,14 +56,14 @@ func awsService(t *testing.T, pub crypto.PublicKey, algorithm string) (uri strin
 // awsEnvironment gives the provider what it needs besides the URI.
 func awsEnvironment(t *testing.T, s *httptest.Server) {
 	t.Helper()
-	s.Config.ErrorLog = log.New(io.Discard, "", 0)
-	ca := filepath.Join(t.TempDir(), "ca.pem")
+	dir := t.TempDir()
+	ca, absent := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "absent")
 	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, value := range map[string]string{
 		"AWS_CA_BUNDLE": ca, "AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "hunter2-secret",
-		"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1",
+		"AWS_CONFIG_FILE": absent, "AWS_SHARED_CREDENTIALS_FILE": absent, "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1",
 	} {
 		t.Setenv(name, value)
 	}
@@ -174,7 +174,13 @@ func TestKMSThatIsSilent(t *testing.T) {
 	for _, uri := range []string{"awskms://" + strings.TrimPrefix(s.URL, "https://") + "/alias/release", "hashivault://release"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		go func() { <-reached; cancel() }()
+		go func() {
+			select {
+			case <-reached:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
 		signer, state := New(Options{}).prepare(ctx, keyed(Key{KMS: uri}))
 		if signer != nil || !strings.Contains(state.Problem, "cancel") {
 			t.Errorf("%s: %+v", uri, state)
@@ -227,15 +233,16 @@ func TestKMSOfVaultRefuses(t *testing.T) {
 // Azure and Google: the provider has the URI, and says why it gets no further.
 func TestKMSOfAzureAndGoogle(t *testing.T) {
 	// Credentials that ask nobody.
+	absent := filepath.Join(t.TempDir(), "google.json")
 	for name, value := range map[string]string{
 		"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_CLIENT_SECRET": "hunter2-secret", "AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential",
-		"GOOGLE_APPLICATION_CREDENTIALS": "/nonexistent/google.json", "GCE_METADATA_HOST": "127.0.0.1:1",
+		"GOOGLE_APPLICATION_CREDENTIALS": absent, "GCE_METADATA_HOST": "127.0.0.1:1",
 	} {
 		t.Setenv(name, value)
 	}
 	for uri, want := range map[string]string{
 		"azurekms://only-a-vault": "azurekms://[VAULT_NAME]",
-		"gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1": "/nonexistent/google.json",
+		"gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1": absent,
 		"gcpkms://projects/p": "gcpkms://projects/[PROJECT_ID]",
 	} {
 		_, state := prepared(t, Options{}, keyed(Key{KMS: uri}))

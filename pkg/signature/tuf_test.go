@@ -73,7 +73,7 @@ func TestTUFWithoutCache(t *testing.T) {
 func TestTUFOffline(t *testing.T) {
 	m := newMirror(t)
 	for name, o := range map[string]Options{
-		"empty cache": offline(m.options(t.TempDir())), "no cache": offline(m.options("")), "no such directory": offline(m.options("/nonexistent")),
+		"empty cache": offline(m.options(t.TempDir())), "no cache": offline(m.options("")), "no such directory": offline(m.options(filepath.Join(t.TempDir(), "absent"))),
 	} {
 		t.Run(name, func(t *testing.T) { m.mustFail(o, m.authority(), "the cache holds no valid copy") })
 	}

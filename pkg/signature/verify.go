@@ -14,6 +14,10 @@ import (
 	"github.com/ocigate/ocigate/pkg/evidence"
 )
 
+// maxChecks is how many items are checked at a time: the library's form of a statement of
+// maxStatement values takes some hundred megabytes.
+const maxChecks = 2
+
 // Verify finds the signatures and attestations of an artifact, and says what each of the
 // authorities has to say about each of them. Everything that went wrong is in the result.
 func (v *Verifier) Verify(ctx context.Context, t Target, as []Authority) *evidence.Signatures {
@@ -89,7 +93,7 @@ func (v *Verifier) checkAll(ctx context.Context, items []*item, signers []*signe
 	now := v.now()
 	next := make(chan *item)
 	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), 4, len(items)) {
+	for range min(runtime.GOMAXPROCS(0), maxChecks, len(items)) {
 		wg.Go(func() {
 			for i := range next {
 				for _, s := range signers {
