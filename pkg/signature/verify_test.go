@@ -300,6 +300,21 @@ func BenchmarkVerifyFiveBundles(b *testing.B) {
 	for range 5 {
 		sigstoretest.PushBundle(b, w.image, w.JSON(w.Bundle(sigstoretest.SignatureStatement(w.image), w.dev(), signOptions{Log: sigstoretest.LogV1, TSA: true})))
 	}
+	verifyFive(b, w)
+}
+
+func BenchmarkVerifyFiveTags(b *testing.B) {
+	w := newWorld(b, true)
+	var items []*sigstoretest.TagItem
+	for range 5 {
+		items = append(items, w.TagSignature(w.image, w.dev(), signOptions{Log: sigstoretest.LogV1, TSA: true}))
+	}
+	w.tag("sig", items...)
+	verifyFive(b, w)
+}
+
+func verifyFive(b *testing.B, w *world) {
+	b.Helper()
 	w.registry.Latency = 50 * time.Millisecond
 	a := w.keyless()
 	for b.Loop() {
