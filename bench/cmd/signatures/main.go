@@ -22,10 +22,15 @@ import (
 	"github.com/ocigate/ocigate/bench"
 )
 
+// signatures and latency are those of the library's benchmarks as well.
+const (
+	signatures = 5
+	latency    = 50 * time.Millisecond
+)
+
 type options struct {
 	ocigate   string
-	runs, n   int
-	latency   time.Duration
+	runs      int
 	requests  bool
 	cosign    map[string]string
 	directory string
@@ -42,8 +47,6 @@ func run() (err error) {
 	o := options{cosign: map[string]string{}}
 	flag.StringVar(&o.ocigate, "ocigate", "../bin/ocigate", "the binary to measure")
 	flag.IntVar(&o.runs, "runs", 7, "runs of each program")
-	flag.IntVar(&o.n, "n", 5, "signatures of each image")
-	flag.DurationVar(&o.latency, "latency", 50*time.Millisecond, "what the registry waits before each answer")
 	flag.BoolVar(&o.requests, "requests", false, "list the requests of each program's last run")
 	flag.Parse()
 	if o.ocigate, err = filepath.Abs(o.ocigate); err != nil {
@@ -78,11 +81,11 @@ func (o options) measure() error {
 	tags, err1 := r.Push("tags")
 	bundles, err2 := r.Push("bundles")
 	err = errors.Join(err1, err2, os.WriteFile(policy, []byte(bench.SignaturePolicy), 0o600),
-		keys.SignTags(o.cosign["v2.6.5"], tags, o.n), keys.SignBundles(o.cosign["v3.1.2"], bundles, o.n))
+		keys.SignTags(o.cosign["v2.6.5"], tags, signatures), keys.SignBundles(o.cosign["v3.1.2"], bundles, signatures))
 	if err != nil {
 		return err
 	}
-	r.Slow(o.latency)
+	r.Slow(latency)
 	verify := func(version, ref, format string, more ...string) []string {
 		args := append([]string{o.cosign[version], "verify", "--key", keys.Public, "--insecure-ignore-tlog", "--new-bundle-format=" + format}, more...)
 		return append(args, ref)
@@ -92,8 +95,8 @@ func (o options) measure() error {
 	}
 	trust := []string{"--trusted-root", keys.TrustedRoot}
 	rows := []measured{
-		{fmt.Sprintf("%d signatures at a tag", o.n), "BenchmarkVerifyFiveTags", [3][]string{verify("v2.6.5", tags, "false"), verify("v3.1.2", tags, "false"), ours(tags)}},
-		{fmt.Sprintf("%d bundles", o.n), "BenchmarkVerifyFiveBundles", [3][]string{verify("v2.6.5", bundles, "true", trust...), verify("v3.1.2", bundles, "true", trust...), ours(bundles)}},
+		{fmt.Sprintf("%d signatures at a tag", signatures), "BenchmarkVerifyFiveTags", [3][]string{verify("v2.6.5", tags, "false"), verify("v3.1.2", tags, "false"), ours(tags)}},
+		{fmt.Sprintf("%d bundles", signatures), "BenchmarkVerifyFiveBundles", [3][]string{verify("v2.6.5", bundles, "true", trust...), verify("v3.1.2", bundles, "true", trust...), ours(bundles)}},
 		{"start of the process", "", [3][]string{{o.cosign["v2.6.5"], "version"}, {o.cosign["v3.1.2"], "version"}, {o.ocigate, "version"}}},
 	}
 	return o.table(r, rows)
@@ -105,7 +108,7 @@ func (o options) table(r *bench.SlowRegistry, rows []measured) error {
 		return err
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "registry %s away\tcosign v2.6.5\tcosign v3.1.2\tocigate verify\tratio\tits library, keyless\t\n", o.latency)
+	fmt.Fprintf(w, "registry %s away\tcosign v2.6.5\tcosign v3.1.2\tocigate verify\tratio\tits library, keyless\t\n", latency)
 	var said []string
 	for _, row := range rows {
 		times, requests, err := o.times(r, row)
@@ -153,7 +156,7 @@ func (o options) times(r *bench.SlowRegistry, row measured) (medians [3]time.Dur
 
 var benchmarkLine = regexp.MustCompile(`(?m)^(Benchmark\w+?)(?:-\d+)?\s+\d+\s+(\d+) ns/op`)
 
-// libraryTimes are those of the benchmarks of pkg/signature, whose registry is 50 ms away.
+// libraryTimes are those of the benchmarks of pkg/signature, whose registry is as far away.
 func libraryTimes() (map[string]string, error) {
 	cmd := exec.Command("go", "test", "-run", "^$", "-bench", "VerifyFive", "-benchtime", "20x", "./pkg/signature")
 	cmd.Dir = ".."
