@@ -223,3 +223,63 @@ func TestClientsOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestClientsCopies: `cosign copy` takes the tag format along into another repository, of
+// which it says nothing, and leaves bundles behind.
+func TestClientsCopies(t *testing.T) {
+	key := sharedKey(t)
+	for _, m := range []struct {
+		client sigstoretest.Client
+		kind   kind
+		found  int
+	}{{v2, kind{}, 1}, {v2, kind{Attest: "vuln"}, 1}, {v3, kind{}, 1}, {v2, kind{Bundle: true}, 0}, {v3, kind{Bundle: true}, 0}} {
+		t.Run(named(m.client, m.kind), func(t *testing.T) {
+			t.Parallel()
+			g := signed(t, m.client, m.kind, key)
+			to := sigstoretest.Repo(t, g.Host, "promoted/app")
+			if _, err := m.client.Run(t, "copy", g.Image.String(), to.Tag("1").String()); err != nil {
+				t.Fatal(err)
+			}
+			items := look(t, to.Digest(g.Image.DigestStr()), "", by(g, m.kind)).Items
+			if len(items) != m.found {
+				t.Fatalf("%d items, want %d", len(items), m.found)
+			}
+			for _, i := range items {
+				wantChecks(t, i, []expectation{{by(g, m.kind), evidence.CheckVerified, ""}})
+				if len(i.Repositories) != 1 || i.Repositories[0] != g.Image.Repository.Name() {
+					t.Errorf("repositories %q", i.Repositories)
+				}
+			}
+		})
+	}
+}
+
+// TestClientsArchives: every form of an archive is signed as the file that it is.
+func TestClientsArchives(t *testing.T) {
+	key := sharedKey(t)
+	g := sigstoretest.NewSigning(t, kind{})
+	g.Key = key
+	img := sigstoretest.SmallImage("app")
+	index, blobs := imagetest.Layout(imagetest.Entry{Node: img})
+	plain := imagetest.Tar(imagetest.DockerFiles(imagetest.Saved{Image: img, Tags: []string{"app:1"}})...)
+	for transport, path := range map[string]string{
+		"docker-archive": imagetest.WriteFile(t, "image.tar.gz", imagetest.Compress(imagetest.Gzip, plain)),
+		"oci-archive":    imagetest.WriteTar(t, "layout.tar", imagetest.LayoutFiles(index, blobs)...),
+	} {
+		reference := transport + ":" + path
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := g.SignBlob(t, v3, kind{}, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range lookBeside(t, g, reference, []signature.DetachedBundle{{Name: "image.json", Data: raw}}, by(g, kind{})) {
+			if len(s.Items) != 1 {
+				t.Fatalf("%s: %+v", reference, s.Items)
+			}
+			wantChecks(t, s.Items[0], []expectation{{by(g, kind{}), evidence.CheckVerified, ""}})
+		}
+	}
+}
