@@ -127,8 +127,8 @@ func (p *parser) kmsKey(name, about string, into *string) key {
 func (p *parser) identitiesKey(to *[]Identity) key {
 	keys := func(id *Identity) []key {
 		return []key{
-			p.exactKey("issuer", "The OIDC issuer, exactly.", &id.Issuer),
-			p.regexpKey("issuerRegExp", "The OIDC issuer, as a regular expression for the whole value.", &id.IssuerRegExp, "https://login.example.org/o", "https://i.other-host.test:8443"),
+			p.exactKey("issuer", "The OIDC issuer, exactly; of certificates that name none, the distinguished name of their issuer: CN=Issuing CA,O=Example.", &id.Issuer),
+			p.regexpKey("issuerRegExp", "The issuer, as a regular expression for the whole value.", &id.IssuerRegExp, "https://login.example.org/o", "https://i.other-host.test:8443"),
 			p.exactKey("subject", "The subject alternative name, exactly: a workflow's URI, an e-mail address.", &id.Subject),
 			p.regexpKey("subjectRegExp", "The subject alternative name, as a regular expression for the whole value.", &id.SubjectRegExp,
 				"jane.doe@mail.example", "https://ci.other.test/x/y/.github/workflows/build.yaml@refs/heads/main"),

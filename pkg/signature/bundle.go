@@ -4,6 +4,7 @@ package signature
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -210,6 +211,9 @@ func (b *sigstoreBundle) policy(s *signer, d demand) ([]verify.PolicyOption, err
 		if err != nil {
 			return nil, err
 		}
+		if d.anyIssuer {
+			id.Issuer, id.IssuerRegExp = "", anything
+		}
 		issuer, err := verify.NewIssuerMatcher(id.Issuer, whole(id.IssuerRegExp))
 		if err != nil {
 			return nil, err
@@ -304,7 +308,7 @@ func (b *sigstoreBundle) loggedInV2() bool {
 // explain says why a certificate's chain does not hold.
 func (b *sigstoreBundle) explain(s *signer, w way, d demand, err error) error {
 	if w.clock {
-		return chainAt(s.material, b.certificate, d.now, false)
+		return cmp.Or(chainAt(s.material, b.certificate, d.now, false), err)
 	}
 	if times, _, e := verify.VerifySignedTimestamp(b.Bundle, s.material); e == nil {
 		for _, t := range times {

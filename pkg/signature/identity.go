@@ -3,6 +3,7 @@
 package signature
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -134,6 +135,11 @@ func extensionValue(e certificate.Extensions, name string) (value string, ok boo
 	return value, ok
 }
 
+// issuerOf is the OIDC issuer that a certificate names. Those of a company's own
+// authority often name none: then it is the distinguished name of whoever issued the
+// certificate, which its chain proves.
+func issuerOf(c certificate.Summary) string { return cmp.Or(c.Issuer, c.CertificateIssuer) }
+
 // recognises says whether one of the identities is the certificate's, and if not, why.
 func (s *signer) recognises(c certificate.Summary) (ok bool, reason string) {
 	if len(s.identities) == 0 {
@@ -160,7 +166,7 @@ func (id identity) compare(c certificate.Summary) (agrees int, why string) {
 	for _, d := range []struct {
 		name, seen string
 		want       pattern
-	}{{"issuer", c.Issuer, id.issuer}, {"subject", c.SubjectAlternativeName, id.subject}} {
+	}{{"issuer", issuerOf(c), id.issuer}, {"subject", c.SubjectAlternativeName, id.subject}} {
 		if !d.want.matches(d.seen) {
 			return agrees, difference(c, d.name, d.seen, d.want)
 		}

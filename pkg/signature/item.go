@@ -61,6 +61,8 @@ type demand struct {
 	// anyone leaves the identity of a certificate out. That verifies nobody; it only
 	// tells signatures by others from invalid ones.
 	anyone bool
+	// anyIssuer leaves the OIDC issuer to recognises, for certificates that name none.
+	anyIssuer bool
 	// log and timestamp demand an entry of the log, and a timestamp authority's word.
 	log, timestamp bool
 	// now is the real clock, for certificates without a verified time.
@@ -154,7 +156,7 @@ func (i *item) readCertificate(c *x509.Certificate) error {
 		return nil
 	}
 	i.summary = summary
-	i.found.Signer.Issuer, i.found.Signer.Subject = shorten(summary.Issuer, maxName), shorten(summary.SubjectAlternativeName, maxName)
+	i.found.Signer.Issuer, i.found.Signer.Subject = shorten(issuerOf(summary), maxName), shorten(summary.SubjectAlternativeName, maxName)
 	i.found.Signer.Extensions = extensionsOf(summary.Extensions)
 	return nil
 }
@@ -181,7 +183,7 @@ func (i *item) identitySeen() string {
 	if i.summary.SubjectAlternativeName == "" {
 		return "a certificate that names nobody"
 	}
-	return shorten(i.summary.SubjectAlternativeName, maxValue) + " (" + shorten(i.summary.Issuer, maxValue) + ")"
+	return shorten(i.summary.SubjectAlternativeName, maxValue) + " (" + shorten(issuerOf(i.summary), maxValue) + ")"
 }
 
 // isAbout is this package's own comparison of digests.

@@ -116,7 +116,7 @@ func (l *legacy) checkOpts(s *signer, d demand, stamped bool) (*cosign.CheckOpts
 			return nil, errors.New("the authority has no identities")
 		}
 		o.IgnoreSCT = s.authority.Keyless.SCTOptional
-		o.Identities = cosignIdentities(s, d.anyone)
+		o.Identities = cosignIdentities(s, d)
 	}
 	if o.TrustedMaterial == nil || len(o.Identities) == 0 {
 		return nil, errors.New("the authority has no trust anchors")
@@ -124,12 +124,18 @@ func (l *legacy) checkOpts(s *signer, d demand, stamped bool) (*cosign.CheckOpts
 	return o, nil
 }
 
-func cosignIdentities(s *signer, anyone bool) []cosign.Identity {
-	if anyone {
-		return []cosign.Identity{{IssuerRegExp: "(?s).*", SubjectRegExp: "(?s).*"}}
+// anything is what the libraries are asked for where recognises alone decides.
+const anything = "(?s).*"
+
+func cosignIdentities(s *signer, d demand) []cosign.Identity {
+	if d.anyone {
+		return []cosign.Identity{{IssuerRegExp: anything, SubjectRegExp: anything}}
 	}
 	var out []cosign.Identity
 	for _, id := range s.identities {
+		if d.anyIssuer {
+			id.Issuer, id.IssuerRegExp = "", anything
+		}
 		out = append(out, cosign.Identity{Issuer: id.Issuer, IssuerRegExp: whole(id.IssuerRegExp), Subject: id.Subject, SubjectRegExp: whole(id.SubjectRegExp)})
 	}
 	return out

@@ -114,7 +114,9 @@ type Keyless struct {
 	SCTOptional bool
 }
 
-// Identity is whom a certificate must name. Issuer or IssuerRegExp, and Subject or
+// Identity is whom a certificate must name. The issuer is an OIDC issuer or, for
+// certificates that name none, the distinguished name of the authority that issued them
+// ("CN=Issuing CA,O=Example", as RFC 2253 writes it). Issuer or IssuerRegExp, and Subject or
 // SubjectRegExp, are set; regular expressions match the whole value.
 type Identity struct {
 	Issuer, IssuerRegExp, Subject, SubjectRegExp string

@@ -256,13 +256,21 @@ func TestOwnCA(t *testing.T) {
 		keyed := w.keyed(key, o.Log != sigstoretest.NoLog)
 		anybody := w.keyless()
 		anybody.LogOptional, anybody.Keyless.SCTOptional = true, true
-		for _, item := range w.verifyTarget(w.target(img), keyed, anybody).Items {
+		company := func(name, issuer string) Authority {
+			a := w.keyless(Identity{Issuer: issuer, SubjectRegExp: ".*@.*"})
+			a.Name, a.LogOptional, a.Keyless.SCTOptional = name, true, true
+			return a
+		}
+		ours, theirs := company("ours", by.Cert.Issuer.String()), company("theirs", by.Cert.Issuer.String()+",O=x")
+		for _, item := range w.verifyTarget(w.target(img), keyed, ours, anybody, theirs).Items {
 			wantCheck(t, item.Checks[0], evidence.CheckVerified, "")
 			if item.Checks[0].Logged != (i == 1) {
 				t.Errorf("%s: %+v", item.Place, item.Checks)
 			}
-			if i == 0 { // its certificate names no issuer: no identity is anybody
-				wantCheck(t, item.Checks[1], evidence.CheckOtherSigner, "issuer")
+			if i == 0 { // its certificate names no OIDC issuer
+				wantCheck(t, item.Checks[1], evidence.CheckVerified, "") // "ours"
+				wantCheck(t, item.Checks[2], evidence.CheckOtherSigner, "issuer")
+				wantCheck(t, item.Checks[3], evidence.CheckOtherSigner, "issuer")
 			}
 		}
 	}
