@@ -106,20 +106,14 @@ func expectations(t *testing.T, g *sigstoretest.Signing, k kind) []expectation {
 	log.Name, log.LogOptional, log.TimestampRequired = "log", false, false
 	stamp := by(g, k)
 	stamp.Name, stamp.TimestampRequired = "stamp", true
-	out := []expectation{{right, evidence.CheckVerified, ""}, {log, evidence.CheckVerified, ""}, {stamp, evidence.CheckVerified, ""}}
-	if k.Log == sigstoretest.NoLog {
-		out[1].result, out[1].reason = evidence.CheckInvalid, "log"
-	}
-	if !k.TSA {
-		out[2].result, out[2].reason = evidence.CheckInvalid, "timestamp"
-	}
+	out := append([]expectation{{right, evidence.CheckVerified, ""}}, demanding(k, log, stamp)...)
 	seen := "not made with the key"
 	switch {
 	case k.Keyless:
 		out = append(out, certified(t, g, k)...)
 		wrong.Keyless.Identities[0].Subject, seen = strings.Replace(ghSubject, "release.yml", "other.yml", 1), "wanted"
 	case k.OwnCA:
-		out = append(out, owned(g, k))
+		out = append(out, owned(g, k)...)
 		fallthrough
 	default:
 		wrong.Key.PEM = sigstoretest.NewKey(t, sigstoretest.ECDSA).PublicPEM
@@ -173,13 +167,43 @@ func parts(s *sigstoretest.Stack, k kind) *signature.TrustedRoot {
 	return r
 }
 
-// owned is what an authority of identities says of a certificate that names no issuer.
-func owned(g *sigstoretest.Signing, k kind) expectation {
-	a := by(g, k)
-	a.Name, a.Key = "identity", nil
-	a.Keyless = &signature.Keyless{SCTOptional: true, TrustedRoot: by(g, k).Key.TrustedRoot,
-		Identities: []signature.Identity{{IssuerRegExp: ".*", Subject: sigstoretest.OwnEmail}}}
-	return expectation{a, evidence.CheckOtherSigner, "has no issuer"}
+// owned are what authorities of identities say of a certificate that a company's own
+// authority issued: it names no OIDC issuer, and no log of certificates has seen it.
+func owned(g *sigstoretest.Signing, k kind) []expectation {
+	identity := func(name string) signature.Authority {
+		a := by(g, k)
+		a.Name = name
+		tr := a.Key.TrustedRoot
+		if k.Log != sigstoretest.LogV2 {
+			tr = parts(g.Stack, k)
+		}
+		a.Key, a.Keyless = nil, &signature.Keyless{SCTOptional: true, TrustedRoot: tr,
+			Identities: []signature.Identity{{Issuer: "CN=test intermediate,O=test", Subject: sigstoretest.OwnEmail}}}
+		return a
+	}
+	sct, issuer, subject := identity("with SCT"), identity("other issuer"), identity("other subject")
+	sct.Keyless.SCTOptional = false
+	issuer.Keyless.Identities[0].Issuer = "CN=test root,O=test"
+	subject.Keyless.Identities[0].Subject = "other@example.com"
+	log, stamp := identity("identity, log"), identity("identity, stamp")
+	log.LogOptional, log.TimestampRequired, stamp.TimestampRequired = false, false, true
+	out := []expectation{
+		{identity("identity"), evidence.CheckVerified, ""}, {sct, evidence.CheckInvalid, "certificate transparency"},
+		{issuer, evidence.CheckOtherSigner, "issuer"}, {subject, evidence.CheckOtherSigner, "subject"},
+	}
+	return append(out, demanding(k, log, stamp)...)
+}
+
+// demanding are what authorities say that demand the log, and a timestamp.
+func demanding(k kind, log, stamp signature.Authority) []expectation {
+	out := []expectation{{log, evidence.CheckVerified, ""}, {stamp, evidence.CheckVerified, ""}}
+	if k.Log == sigstoretest.NoLog {
+		out[0].result, out[0].reason = evidence.CheckInvalid, "log"
+	}
+	if !k.TSA {
+		out[1].result, out[1].reason = evidence.CheckInvalid, "timestamp"
+	}
+	return out
 }
 
 // look verifies what hangs on an image in its registry.
