@@ -156,7 +156,7 @@ func (b *sigstoreBundle) readContent(i *item, pb *protobundle.Bundle) error {
 	}
 	b.envelope, b.predicateType = content.RawEnvelope(), i.found.PredicateType
 	i.found.Kind = evidence.KindAttestation
-	if b.predicateType == predicateSignature {
+	if b.predicateType == evidence.PredicateSignature {
 		i.found.Kind = evidence.KindSignature
 	}
 	return nil
