@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -66,6 +67,29 @@ func (a *app) keyVariables(pol *policy.Policy) func(string) string {
 			return ""
 		}
 		return a.env.Get(name)
+	}
+}
+
+// ahead begins to fetch what is signed of the image while its configuration is still on
+// its way; nil where no rule asks for that. What comes of it is Verify's to say.
+func (v *signatureAdapter) ahead(pol *policy.Policy) func(ctx context.Context, repository, digest string) {
+	asked := slices.ContainsFunc(pol.RulesOf(policy.GroupSignatures, policy.GroupAttestations), func(r policy.Rule) bool {
+		return r.Signatures != nil && r.Signatures.Of == policy.SignedImage || r.Attestations != nil && r.Attestations.Of == policy.SignedImage
+	})
+	if !asked {
+		return nil
+	}
+	var once sync.Once // the image is the first that is opened
+	return func(ctx context.Context, repository, digest string) {
+		once.Do(func() {
+			go func() {
+				store, done := v.repository(ctx, repository)
+				defer done()
+				v.verifier.Prefetch(ctx, signature.Target{
+					Reference: repository, Store: store, Digests: []evidence.SignedDigest{{Digest: digest, Kind: evidence.SignedIndex}},
+				})
+			}()
+		})
 	}
 }
 

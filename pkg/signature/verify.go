@@ -37,6 +37,15 @@ func (v *Verifier) Verify(ctx context.Context, t Target, as []Authority) *eviden
 	return out
 }
 
+// Prefetch fetches what is signed about a target, for a Verify of the same reference
+// that comes later, or is under way.
+func (v *Verifier) Prefetch(ctx context.Context, t Target) {
+	_ = guard(func() error { // Verify says what is wrong
+		v.collect(ctx, t)
+		return nil
+	})
+}
+
 func (v *Verifier) verify(ctx context.Context, t Target, as []Authority, out *evidence.Signatures) error {
 	as = slices.Clone(as)
 	slices.SortStableFunc(as, func(a, b Authority) int { return cmp.Compare(a.Name, b.Name) })
