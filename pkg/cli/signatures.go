@@ -33,7 +33,7 @@ func readBundles(paths []string) ([]gate.Bundle, error) {
 	}
 	var bundles []gate.Bundle
 	for _, path := range paths {
-		data, err := readFile(path, maxBundle)
+		data, err := readRegular(path, maxBundle)
 		if err != nil {
 			return nil, fmt.Errorf("--bundle %s: %w", path, err)
 		}

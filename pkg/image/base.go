@@ -264,8 +264,19 @@ func (s *baseSearch) isOwn(repository string) bool {
 	}
 	return slices.ContainsFunc(names, func(own string) bool {
 		n, err := parseBaseName(own)
-		return err == nil && own != "" && n.repository == repository
+		return err == nil && own != "" && canonical(n.repository) == canonical(repository)
 	})
+}
+
+// canonical is the one name of a repository for comparisons: a host in capitals, or with
+// the port that https has anyway, is no other place.
+func canonical(repository string) string {
+	host, path, _ := strings.Cut(repository, "/")
+	host = strings.TrimSuffix(strings.ToLower(host), ":443")
+	if host == "index.docker.io" || host == "registry-1.docker.io" {
+		host = "docker.io"
+	}
+	return host + "/" + path
 }
 
 // reasonOf is an error as one line of bounded length.
