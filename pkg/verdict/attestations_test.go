@@ -39,7 +39,7 @@ func TestAttestationRule(t *testing.T) {
 		"another type":         {plain, signedBy(attestation("https://spdx.dev/Document", nil, "release")), verdict.Fail, "predicate-type", "no attestation of type " + slsa + " by release, only https://spdx.dev/Document", ""},
 		"no type":              {plain, signedBy(attestation("", nil, "release")), verdict.Fail, "predicate-type", "", ""},
 		"a rule of no type":    {attestationRule(func(r *policy.AttestationRule) { r.PredicateTypes = nil }), signedBy(attestation("", nil, "release")), verdict.Error, "", "demands nothing", ""},
-		"by somebody else":     {plain, signedBy(attestation(slsa, nil)), verdict.Fail, "other-signer", "has no attestation", "identities"},
+		"by somebody else":     {plain, signedBy(changed(attestation(slsa, nil), func(it *evidence.Signature) { it.Signer.Subject = "x" })), verdict.Fail, "other-signer", "has no attestation", "identities"},
 		"invalid":              {plain, signedBy(changed(attestation(slsa, nil), func(it *evidence.Signature) { it.Checks[0].Result = evidence.CheckInvalid })), verdict.Fail, "invalid-signature", "the attestation", ""},
 		"content is met":       {asks, signedBy(attestation(slsa, made, "release")), verdict.Pass, "", "", ""},
 		"content is not met":   {asks, signedBy(attestation(slsa, other, "release")), verdict.Fail, "build-type", "the build type is cc, and must be make", ""},

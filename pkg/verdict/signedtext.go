@@ -5,6 +5,7 @@ package verdict
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -172,7 +173,6 @@ func kindOf(it *evidence.Signature) string {
 func (g *signedJudge) unsigned(names []string, st standing) Violation {
 	who := wording.Or(names)
 	var others, also []string
-	var strangers []evidence.Signer
 	for i := range g.signatures.Items {
 		it := &g.signatures.Items[i]
 		switch {
@@ -181,9 +181,9 @@ func (g *signedJudge) unsigned(names []string, st standing) Violation {
 				also = append(also, t)
 			}
 		default:
-			by := cmp.Or(whoIs(it.Signer), "somebody whom it does not name")
+			by := cmp.Or(verifiedBy(it), whoIs(it.Signer), "somebody whom it does not name")
 			if !slices.Contains(others, by) {
-				others, strangers = append(others, by), append(strangers, it.Signer)
+				others = append(others, by)
 			}
 		}
 	}
@@ -196,10 +196,14 @@ func (g *signedJudge) unsigned(names []string, st standing) Violation {
 	case st.rank == rankOtherSigner:
 		v.ID = "other-signer"
 		v.Message = fmt.Sprintf("%s by %s: it has %s by %s", what, who, wording.Count(len(others), "other "+g.noun()), few(others, shownItems))
+		v.Fix = g.fixSign(st.authority)
 		if len(others) == 1 {
 			v.Message = fmt.Sprintf("%s by %s, but by %s", what, who, others[0])
+			if a := g.s.policy.Authority(st.authority); a != nil && a.Keyless != nil && verifiedBy(st.item) == "" && st.item.Signer.Subject != "" {
+				v.Message += ": " + cmp.Or(st.check.Reason, "no reason is given") // both may have one subject
+			}
+			v.Fix = g.suggestion(st.authority, st.item)
 		}
-		v.Fix = g.suggestion(st.authority, strangers)
 		return v
 	case g.noSource():
 		v.Message = fmt.Sprintf("%s by %s, as far as anybody can see: its source, %s, holds no signatures", what, who, g.s.evidence.Subject.Source)
@@ -233,14 +237,44 @@ func (g *signedJudge) where() string {
 	return s
 }
 
+// verifiedBy names the authorities that verified an item: empty for a stranger's.
+func verifiedBy(it *evidence.Signature) string {
+	var names []string
+	for _, c := range it.Checks {
+		if c.Result == evidence.CheckVerified {
+			names = append(names, c.Authority)
+		}
+	}
+	return few(names, shownItems)
+}
+
 // suggestion is to sign, and what the policy's owner would write to trust a stranger.
-// What an item that nobody verified says about its signer may be a lie.
-func (g *signedJudge) suggestion(authority string, strangers []evidence.Signer) string {
-	if len(strangers) != 1 || strangers[0].Issuer == "" || strangers[0].Subject == "" {
+// What an item that nobody verified says about its signer may be a lie. Whom the authority
+// names already, and demands more of, is no stranger: the like would drop that demand.
+func (g *signedJudge) suggestion(authority string, it *evidence.Signature) string {
+	who := it.Signer
+	if who.Issuer == "" || who.Subject == "" || verifiedBy(it) != "" || g.known(authority, who) {
 		return g.fixSign(authority)
 	}
 	return fmt.Sprintf("%s; or, if that is who should sign, the policy's owner adds an authority: keyless: {identities: [{issuer: %s, subject: %s}]}",
-		g.sign(authority, authority), strconv.Quote(strangers[0].Issuer), strconv.Quote(strangers[0].Subject))
+		g.sign(authority, authority), strconv.Quote(who.Issuer), strconv.Quote(who.Subject))
+}
+
+// known says whether an identity of the authority has the signer's issuer and subject.
+func (g *signedJudge) known(authority string, who evidence.Signer) bool {
+	a := g.s.policy.Authority(authority)
+	return a != nil && a.Keyless != nil && slices.ContainsFunc(a.Keyless.Identities, func(id policy.Identity) bool {
+		return isValue(id.Issuer, id.IssuerRegExp, who.Issuer) && isValue(id.Subject, id.SubjectRegExp, who.Subject)
+	})
+}
+
+// isValue compares as identities are compared: the whole value.
+func isValue(exact, expression, value string) bool {
+	if expression == "" {
+		return exact == value
+	}
+	re, err := regexp.Compile("^(?:" + expression + ")$")
+	return err == nil && re.MatchString(value)
 }
 
 // fixSign is the smallest action that adds what is missing.
