@@ -34,12 +34,16 @@ func TestAttestationRule(t *testing.T) {
 	recent := attestationRule(func(r *policy.AttestationRule) { r.MaxAge = 24 * time.Hour; r.BuildTypes = []string{"make"} })
 	for name, c := range map[string]signedCase{
 		"attested":          {plain, signedBy(attestation(slsa, nil, "release")), verdict.Pass, "", "as " + slsa + ", on the index", ""},
-		"nothing":           {plain, signedBy(), verdict.Fail, "unsigned", "has no attestation of type " + slsa + " by release", "cosign attest --type " + slsa + " --predicate FILE registry.example.com/app@sha256:1d"},
+		"nothing":           {plain, signedBy(), verdict.Fail, "unsigned", "has no attestation of type slsaprovenance1 by release", "cosign attest --type slsaprovenance1 --predicate FILE registry.example.com/app@sha256:1d"},
 		"a signature":       {plain, signedBy(item("release")), verdict.Fail, "predicate-type", "by release, only a signature", ""},
-		"another type":      {plain, signedBy(attestation("https://spdx.dev/Document", nil, "release")), verdict.Fail, "predicate-type", "no attestation of type " + slsa + " by release, only https://spdx.dev/Document", ""},
+		"another type":      {plain, signedBy(attestation("https://spdx.dev/Document", nil, "release")), verdict.Fail, "predicate-type", "no attestation of type slsaprovenance1 by release, only https://spdx.dev/Document", ""},
 		"no type":           {plain, signedBy(attestation("", nil, "release")), verdict.Fail, "predicate-type", "", ""},
 		"a rule of no type": {attestationRule(func(r *policy.AttestationRule) { r.PredicateTypes = nil }), signedBy(attestation("", nil, "release")), verdict.Error, "", "demands nothing", ""},
 		"by somebody else":  {plain, signedBy(changed(attestation(slsa, nil), func(it *evidence.Signature) { it.Signer.Subject = "x" })), verdict.Fail, "other-signer", "has no attestation", "identities"},
+		"no SBOM": {attestationRule(func(r *policy.AttestationRule) { r.PredicateTypes, _ = policy.PredicateType("spdxjson") }), signedBy(), verdict.Fail, "unsigned",
+			"no attestation of type spdxjson by release: nothing", "cosign attest --type spdxjson "},
+		"no test result": {attestationRule(func(r *policy.AttestationRule) { r.PredicateTypes, _ = policy.PredicateType("test-result") }), signedBy(), verdict.Fail, "unsigned",
+			"no attestation of type test-result by release: nothing", "cosign attest --type https://in-toto.io/attestation/test-result/v0.1 "},
 		"by somebody else, and another type by us": {plain, signedBy(attestation("https://spdx.dev/Document", nil, "release"), attestation(slsa, nil)), verdict.Fail, "other-signer",
 			"by release, but by " + workflow, ""},
 		"invalid, and another type by us": {plain, signedBy(attestation("https://spdx.dev/Document", nil, "release"), changed(attestation(slsa, nil), func(it *evidence.Signature) { it.Checks[0].Result = evidence.CheckInvalid })),

@@ -286,6 +286,20 @@ func troubled(ev evidence.Evidence) evidence.Evidence {
 	return ev
 }
 
+// TestDigestsOfSignaturesAreShort: the report tells them in full, once.
+func TestDigestsOfSignaturesAreShort(t *testing.T) {
+	long := "sha256:" + strings.Repeat("1d", 32)
+	for _, items := range [][]evidence.Signature{nil, {changed(item("release"), func(it *evidence.Signature) {
+		it.Digest, it.Signer = long, evidence.Signer{Key: "sha256:" + strings.Repeat("2e", 32)}
+	})}} {
+		ev := signedBy(items...)
+		ev.Subject.IndexDigest, ev.Signatures.Digests[0].Digest = long, long
+		if s := outcome(decide(trusting(signatureRule(signers("release"))), ev), "s").Summary; strings.Contains(s, "1d1d1d1d1d1d1d") || strings.Contains(s, "2e2e2e2e2e2e2e") || !strings.Contains(s, "sha256:1d1d1d1d1d1d…") {
+			t.Error(s)
+		}
+	}
+}
+
 // archived is evidence of an archive whose file is signed by a detached bundle.
 func archived(source evidence.Source) evidence.Evidence {
 	ev := signedBy(changed(item("release"), func(it *evidence.Signature) {

@@ -40,14 +40,14 @@ func (g *signedJudge) met(satisfied []standing) string {
 	for _, st := range satisfied {
 		text := st.authority
 		if who := whoIs(st.item.Signer); who != "" {
-			text += " (" + who + ")"
+			text += " (" + wording.ShortDigests(who) + ")"
 		}
 		if st.check.Time != nil {
 			text += " on " + wording.Date(*st.check.Time)
 		}
 		on := ""
 		if d := g.digestOf(st.item); d != nil {
-			on = fmt.Sprintf(", on the %s %s", d.Kind, d.Digest)
+			on = fmt.Sprintf(", on the %s %s", d.Kind, wording.ShortDigests(d.Digest))
 		}
 		if g.kind == evidence.KindAttestation {
 			on = ", as " + st.item.PredicateType + on
@@ -143,7 +143,18 @@ func (g *signedJudge) otherKind(st standing) Violation {
 			Message: fmt.Sprintf("%s is not signed by %s, who only attested %s, and an attestation is no signature", g.thing, st.authority, few(g.typesBy(st.authority), shownItems))}
 	}
 	return Violation{ID: "predicate-type", Fix: g.fixSign(st.authority),
-		Message: fmt.Sprintf("%s has no attestation of type %s by %s, only %s", g.thing, wording.Or(g.types), st.authority, few(g.typesBy(st.authority), shownItems))}
+		Message: fmt.Sprintf("%s has no attestation of type %s by %s, only %s", g.thing, g.typeWords(), st.authority, few(g.typesBy(st.authority), shownItems))}
+}
+
+// typeWords are the types that are demanded, by their short names.
+func (g *signedJudge) typeWords() string { return wording.Or(policy.PredicateWords(g.types)) }
+
+// cosignType is the first of them as cosign takes it, which checks what it has a name for.
+func (g *signedJudge) cosignType() string {
+	if name := policy.PredicateWords(g.types)[0]; name != "test-result" { // a name of ours
+		return name
+	}
+	return g.types[0]
 }
 
 // typesBy are the types of what an authority verified.
@@ -189,7 +200,7 @@ func (g *signedJudge) unsigned(names []string, st standing) Violation {
 	}
 	what := g.thing + " is not signed"
 	if g.kind == evidence.KindAttestation {
-		what = g.thing + " has no attestation of type " + wording.Or(g.types)
+		what = g.thing + " has no attestation of type " + g.typeWords()
 	}
 	v := Violation{ID: "unsigned"}
 	switch {
@@ -228,7 +239,7 @@ func (g *signedJudge) noSource() bool {
 func (g *signedJudge) where() string {
 	var ds []string
 	for _, d := range g.signatures.Digests {
-		ds = append(ds, fmt.Sprintf("the %s %s", d.Kind, d.Digest))
+		ds = append(ds, fmt.Sprintf("the %s %s", d.Kind, wording.ShortDigests(d.Digest)))
 	}
 	s := cmp.Or(strings.Join(ds, " and "), "any digest")
 	if g.signatures.Reference != "" {
@@ -296,7 +307,7 @@ func (g *signedJudge) sign(authority, as string) string {
 	}
 	command := "cosign sign"
 	if g.kind == evidence.KindAttestation {
-		command = "cosign attest --type " + g.types[0] + " --predicate FILE"
+		command = "cosign attest --type " + g.cosignType() + " --predicate FILE"
 	}
 	if a := g.s.policy.Authority(authority); a != nil && a.Key != nil {
 		if a.Key.KMS != "" {
