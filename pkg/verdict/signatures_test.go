@@ -203,6 +203,7 @@ func TestSignatureRule(t *testing.T) {
 			`identities: [{issuer: "` + actions + `", subject: "dev@example.com"}]`},
 		"whom the authority names": {one, signedBy(item()), verdict.Fail, "other-signer", "but by " + workflow + ", issuer " + actions + ": because",
 			"cosign sign registry.example.com/app@sha256:1d, as release (" + workflow},
+		"somebody without a name": {one, signedBy(changed(item(), func(it *evidence.Signature) { it.Signer = evidence.Signer{} })), verdict.Fail, "other-signer", "but by somebody whom it does not name: because", ""},
 		"other signers": {one, signedBy(item(), changed(item(), func(it *evidence.Signature) { it.Signer = evidence.Signer{Key: "sha256:ab"} })), verdict.Fail, "other-signer",
 			"it has 2 other signatures by " + workflow + ", issuer " + actions + ", key sha256:ab", ""},
 		"an authority of no rule":     {two(1, "platform", "auditor"), signedBy(item("release")), verdict.Fail, "other-signer", "not signed by auditor or platform", ""},
@@ -259,8 +260,8 @@ func TestSignatureRule(t *testing.T) {
 			ev.Subject.Source, ev.Subject.Name = evidence.SourceOCI, "registry.example.com/app:1"
 			return ev
 		}(), verdict.Error, "", "is not known", ""},
-		"the daemon":            {one, from(signedBy(), evidence.SourceDockerDaemon), verdict.Fail, "unsigned", "its source, docker-daemon, holds no signatures", "--bundle FILE"},
-		"a docker archive":      {one, from(signedBy(), evidence.SourceDockerArchive), verdict.Fail, "unsigned", "its source, docker-archive, holds no signatures", "in a registry"},
+		"the daemon":            {one, from(signedBy(), evidence.SourceDockerDaemon), verdict.Fail, "unsigned", "its source, docker-daemon, holds no signatures", "of release with --bundle FILE"},
+		"a docker archive":      {one, from(signedBy(), evidence.SourceDockerArchive), verdict.Fail, "unsigned", "its source, docker-archive, holds no signatures", "with --bundle FILE, as cosign sign-blob --bundle FILE makes it of the archive"},
 		"an archive's file":     {one, archived(evidence.SourceDockerArchive), verdict.Pass, "", "on the archive sha256:f1", ""},
 		"a daemon and a bundle": {one, from(signedBy(changed(item("release"), func(it *evidence.Signature) { it.Digest = "" })), evidence.SourceDockerDaemon), verdict.Error, "", "by no digest that is known", ""},
 		"a daemon's file":       {one, archived(evidence.SourceDockerDaemon), verdict.Error, "", "not one of the image", ""},

@@ -210,8 +210,8 @@ func (g *signedJudge) unsigned(names []string, st standing) Violation {
 		v.Fix = g.fixSign(st.authority)
 		if len(others) == 1 {
 			v.Message = fmt.Sprintf("%s by %s, but by %s", what, who, others[0])
-			if a := g.s.policy.Authority(st.authority); a != nil && a.Keyless != nil && verifiedBy(st.item) == "" && st.item.Signer.Subject != "" {
-				v.Message += ": " + cmp.Or(st.check.Reason, "no reason is given") // both may have one subject
+			if g.tellsMore(st) {
+				v.Message += ": " + cmp.Or(st.check.Reason, "no reason is given")
 			}
 			v.Fix = g.suggestion(st.authority, st.item)
 		}
@@ -259,6 +259,13 @@ func verifiedBy(it *evidence.Signature) string {
 	return few(names, shownItems)
 }
 
+// tellsMore says that the reason why an item is a stranger's tells more than the stranger's
+// name: of certificates what differs, and of keys without a name what it may be.
+func (g *signedJudge) tellsMore(st standing) bool {
+	a := g.s.policy.Authority(st.authority)
+	return verifiedBy(st.item) == "" && (whoIs(st.item.Signer) == "" || a != nil && a.Keyless != nil && st.item.Signer.Subject != "")
+}
+
 // suggestion is to sign, and what the policy's owner would write to trust a stranger.
 // What an item that nobody verified says about its signer may be a lie. Whom the authority
 // names already, and demands more of, is no stranger: the like would drop that demand.
@@ -303,7 +310,7 @@ func (g *signedJudge) sign(authority, as string) string {
 	case g.isBase:
 		return fmt.Sprintf("build on a base image that is %s by %s, or have its maintainers do so", g.verb(), authority)
 	case !g.registry:
-		return fmt.Sprintf("judge the image in a registry, where it is %s by its digest, or give the bundle of %s with --bundle FILE", g.verb(), authority)
+		return fmt.Sprintf("judge the image in a registry, where it is %s by its digest, or give the bundle of %s with --bundle FILE%s", g.verb(), authority, g.signFile())
 	}
 	command := "cosign sign"
 	if g.kind == evidence.KindAttestation {
@@ -318,6 +325,14 @@ func (g *signedJudge) sign(authority, as string) string {
 		}
 	}
 	return fmt.Sprintf("%s %s@%s, as %s", command, g.signatures.Reference, g.toSign(), as)
+}
+
+// signFile is how the file that holds the image is signed.
+func (g *signedJudge) signFile() string {
+	if g.kind != evidence.KindSignature || !g.archived {
+		return ""
+	}
+	return ", as cosign sign-blob --bundle FILE makes it of the archive"
 }
 
 func identityOfAuthority(id policy.Identity) string {
