@@ -260,7 +260,7 @@ func TestSignatureRule(t *testing.T) {
 			ev.Subject.Source, ev.Subject.Name = evidence.SourceOCI, "registry.example.com/app:1"
 			return ev
 		}(), verdict.Error, "", "is not known", ""},
-		"the daemon":            {one, from(signedBy(), evidence.SourceDockerDaemon), verdict.Fail, "unsigned", "its source, docker-daemon, holds no signatures", "of release with --bundle FILE"},
+		"the daemon":            {one, from(signedBy(), evidence.SourceDockerDaemon), verdict.Fail, "unsigned", "its source, docker-daemon, holds no signatures", "save it as an archive, and give the bundle of release for that with --bundle FILE"},
 		"a docker archive":      {one, from(signedBy(), evidence.SourceDockerArchive), verdict.Fail, "unsigned", "its source, docker-archive, holds no signatures", "with --bundle FILE, as cosign sign-blob --bundle FILE makes it of the archive"},
 		"an archive's file":     {one, archived(evidence.SourceDockerArchive), verdict.Pass, "", "on the archive sha256:f1", ""},
 		"a daemon and a bundle": {one, from(signedBy(changed(item("release"), func(it *evidence.Signature) { it.Digest = "" })), evidence.SourceDockerDaemon), verdict.Error, "", "by no digest that is known", ""},

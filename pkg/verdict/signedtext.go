@@ -310,7 +310,7 @@ func (g *signedJudge) sign(authority, as string) string {
 	case g.isBase:
 		return fmt.Sprintf("build on a base image that is %s by %s, or have its maintainers do so", g.verb(), authority)
 	case !g.registry:
-		return fmt.Sprintf("judge the image in a registry, where it is %s by its digest, or give the bundle of %s with --bundle FILE%s", g.verb(), authority, g.signFile())
+		return fmt.Sprintf("judge the image in a registry, where it is %s by its digest, or %s", g.verb(), g.byBundle(authority))
 	}
 	command := "cosign sign"
 	if g.kind == evidence.KindAttestation {
@@ -327,12 +327,15 @@ func (g *signedJudge) sign(authority, as string) string {
 	return fmt.Sprintf("%s %s@%s, as %s", command, g.signatures.Reference, g.toSign(), as)
 }
 
-// signFile is how the file that holds the image is signed.
-func (g *signedJudge) signFile() string {
-	if g.kind != evidence.KindSignature || !g.archived {
-		return ""
+// byBundle is how a bundle helps: a daemon's image has no digest that one could be about.
+func (g *signedJudge) byBundle(authority string) string {
+	switch {
+	case !g.archived && len(g.digests) == 0:
+		return "save it as an archive, and give the bundle of " + authority + " for that with --bundle FILE"
+	case g.archived && g.kind == evidence.KindSignature:
+		return "give the bundle of " + authority + " with --bundle FILE, as cosign sign-blob --bundle FILE makes it of the archive"
 	}
-	return ", as cosign sign-blob --bundle FILE makes it of the archive"
+	return "give the bundle of " + authority + " with --bundle FILE"
 }
 
 func identityOfAuthority(id policy.Identity) string {
