@@ -30,7 +30,7 @@ func (p *page) examined(v verdict.Verdict, s verdict.SubjectVerdict) {
 		p.field("layers", "not examined")
 	}
 	p.base(ev.Base)
-	p.signatures("signatures", ev.Signatures)
+	p.signatures("signatures", ev.Signatures, ev.Subject.Digest, ev.Subject.IndexDigest)
 	p.accepted(s)
 }
 

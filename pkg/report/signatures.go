@@ -39,11 +39,12 @@ func (p *page) base(b *evidence.Base) {
 		lineage += ": " + clean(b.Reason)
 	}
 	p.field("lineage", lineage)
-	p.signatures("base signed", b.Signatures)
+	p.signatures("base signed", b.Signatures, b.Digest)
 }
 
-// signatures lists what was found of one artifact, and what the authorities say.
-func (p *page) signatures(title string, s *evidence.Signatures) {
+// signatures lists what was found of one artifact, and what the authorities say. The
+// digests that signatures were looked for stand above it, but for those not told.
+func (p *page) signatures(title string, s *evidence.Signatures, told ...string) {
 	if s == nil {
 		return
 	}
@@ -65,7 +66,9 @@ func (p *page) signatures(title string, s *evidence.Signatures) {
 	}
 	p.field(title, found)
 	for _, d := range s.Digests {
-		p.field("", fmt.Sprintf("for the %s %s", clean(string(d.Kind)), clean(d.Digest)))
+		if !slices.Contains(told, d.Digest) {
+			p.field("", fmt.Sprintf("for the %s %s", clean(string(d.Kind)), clean(d.Digest)))
+		}
 	}
 	for _, a := range s.Authorities {
 		p.authority(a)
@@ -119,7 +122,14 @@ func verified(it evidence.Signature) string {
 		return clean(it.Problem)
 	}
 	var by, against []string
-	for _, c := range it.Checks {
+	for i, c := range it.Checks {
+		if c.Result != evidence.CheckVerified {
+			if names := alike(it.Checks, i); names != "" {
+				c.Authority = names
+			} else {
+				continue
+			}
+		}
 		switch c.Result {
 		case evidence.CheckVerified:
 			s := clean(c.Authority)
@@ -148,6 +158,22 @@ func verified(it evidence.Signature) string {
 		against = slices.Insert(against, 0, "names "+who)
 	}
 	return joined(against)
+}
+
+// alike are the authorities that say the same about an item as the i-th check; none where
+// an earlier one does, which has told it.
+func alike(checks []evidence.SignatureCheck, i int) string {
+	var names []string
+	for k, c := range checks {
+		if c.Result != checks[i].Result || c.Reason != checks[i].Reason {
+			continue
+		}
+		if k < i {
+			return ""
+		}
+		names = append(names, c.Authority)
+	}
+	return wording.Or(names)
 }
 
 func because(reason string) string {

@@ -166,6 +166,32 @@ func TestPartsAreNotTakenForTheWhole(t *testing.T) {
 	}
 }
 
+// TestSignaturesAreToldOnce: what several authorities say alike, and digests that stand
+// above, are told once.
+func TestSignaturesAreToldOnce(t *testing.T) {
+	text, _ := render(t, signing(func(in *verdict.Input) {
+		s := in.Evidence[0].Signatures
+		s.Digests = append(s.Digests, evidence.SignedDigest{Digest: sha("e"), Kind: evidence.SignedArchive})
+		in.Evidence[0].Subject.Digest, in.Evidence[0].Subject.IndexDigest = sha("a"), sha("b")
+		check := func(name string, r evidence.CheckResult, reason string) evidence.SignatureCheck {
+			return evidence.SignatureCheck{Authority: name, Result: r, Reason: reason}
+		}
+		s.Items = []evidence.Signature{{Kind: evidence.KindSignature, Digest: sha("b"), Place: "here", Checks: []evidence.SignatureCheck{
+			check("one", evidence.CheckOtherSigner, "another key"), check("two", evidence.CheckInvalid, "another key"), check("three", evidence.CheckOtherSigner, "another key"),
+			check("four", evidence.CheckOtherSigner, "altered"), check("five", evidence.CheckOtherSigner, "another key"),
+		}}}
+	}))
+	text = strings.Join(strings.Fields(text), " ")
+	for s, want := range map[string]int{
+		"here): not by one, three or five (another key); invalid for two (another key); not by four (altered)": 1,
+		"for the index": 0, "for the manifest": 0, "for the archive " + sha("e"): 1,
+	} {
+		if got := strings.Count(text, s); got != want {
+			t.Errorf("%q is there %d times, want %d, in\n%s", s, got, want, text)
+		}
+	}
+}
+
 func render(t *testing.T, v verdict.Verdict) (text, doc string) {
 	t.Helper()
 	var a, b bytes.Buffer
