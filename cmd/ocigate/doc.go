@@ -8,6 +8,7 @@ fail or cannot decide before anything is pushed.
 Usage:
 
 	ocigate check IMAGE --policy FILE [flags]
+	ocigate verify IMAGE --policy FILE [flags]
 	ocigate explain ID --verdict FILE
 	ocigate policy init|lint|schema|explain|test|push|pull
 	ocigate waiver add|import
@@ -52,6 +53,18 @@ What rules need and the image does not say is given by flags: --base and --docke
 (what it is built on), --destination (where it is pushed to), --baseline (what its
 growth is measured against), --first-seen (since when findings are known).
 
+# Signatures
+
+Rules of the groups signatures, attestations and base say who must have signed the
+image or its base. check decides by them beside the scan; --fail-fast ends the run before
+a layer is pulled if they fail. verify decides by them alone, without layers and database:
+its verdict has the scope "signatures" and is no permission to push.
+
+Signatures are looked for in the image's repository or layout, in every format that
+cosign writes; --bundle adds detached sigstore bundles, about the image's digest or about
+the archive that holds it. Trusted roots that the policy has from TUF are kept in the
+cache directory for a day; --offline fetches none, and asks no key management service.
+
 # Time
 
 All dates are judged by one effective time, the clock's unless --effective-time says
@@ -78,7 +91,8 @@ says both. --report-only turns 1 into 0; 3 stays.
 The report goes to standard output, progress and errors to standard error.
 --output FORMAT selects the format; --output FORMAT=PATH, repeatable, writes it to a
 file. The formats are text; json, the whole verdict; evidence, what was found without a
-decision, for custom rules and policy test; runtime, the least privileges that a
+decision, for custom rules and policy test; sarif, junit, gitlab (container scanning),
+codequality and markdown, for CI systems; runtime, the least privileges that a
 container needs, as docker flags and as a Kubernetes securityContext; and first-seen,
 the updated copy of --first-seen. Named files are removed at the start and written at the end,
 so a crash never leaves yesterday's verdict. Two runs on the same input write the
@@ -96,6 +110,8 @@ same bytes.
 
 DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, DOCKER_CERT_PATH, DOCKER_TLS_VERIFY,
 HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE, TMPDIR, NO_COLOR, TERM and CI mean
-what they mean elsewhere. No variable changes a verdict.
+what they mean elsewhere. A policy can name a variable that holds a public key, and
+keys in a key management service are fetched with the variables of its provider
+(AWS_*, AZURE_*, GOOGLE_*, VAULT_*). No other variable changes a verdict.
 */
 package main

@@ -73,7 +73,7 @@ func TestReadmeCommands(t *testing.T) {
 	}
 }
 
-// TestReadmePolicy lints the policy that the README shows.
+// TestReadmePolicy lints the policies that the README shows.
 func TestReadmePolicy(t *testing.T) {
 	bin := filepath.Join(t.TempDir(), "ocigate")
 	self, err := os.Executable()
@@ -83,12 +83,22 @@ func TestReadmePolicy(t *testing.T) {
 	if err := os.Symlink(self, bin); err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "ocigate.yaml")
-	// The first block is a policy; the second, its waivers.
-	if err := os.WriteFile(file, []byte(strings.Join(blocks(t, "yaml"), "")), 0o600); err != nil {
-		t.Fatal(err)
+	// Blocks that are no policy belong to the first.
+	var policies []string
+	for _, block := range blocks(t, "yaml") {
+		if strings.HasPrefix(block, "version:") {
+			policies = append(policies, block)
+		} else {
+			policies[0] += block
+		}
 	}
-	if out, err := exec.Command(bin, "policy", "lint", file).CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
+	for _, p := range policies {
+		file := filepath.Join(t.TempDir(), "ocigate.yaml")
+		if err := os.WriteFile(file, []byte(p), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command(bin, "policy", "lint", file).CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
 	}
 }

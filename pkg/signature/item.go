@@ -21,9 +21,7 @@ import (
 )
 
 const (
-	// predicateSignature is the type of statements that are signatures of an image as such.
-	predicateSignature = "https://sigstore.dev/cosign/sign/v1"
-	payloadInToto      = "application/vnd.in-toto+json"
+	payloadInToto = "application/vnd.in-toto+json"
 
 	maxSubjects    = 1024
 	maxSignatures  = 32

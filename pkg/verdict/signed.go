@@ -12,9 +12,6 @@ import (
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
-// signPredicate is the predicate type of a signature in a bundle.
-const signPredicate = "https://sigstore.dev/cosign/sign/v1"
-
 // artifact is what signatures are about: the image or its base.
 type artifact struct {
 	// thing is how messages call it.
@@ -287,9 +284,14 @@ func (g *signedJudge) look(name string, it *evidence.Signature) standing {
 // wants says whether an item is of the kind that the rule is about.
 func (g *signedJudge) wants(it *evidence.Signature) bool {
 	if g.kind == evidence.KindSignature {
-		return it.Kind == evidence.KindSignature && (it.PredicateType == "" || it.PredicateType == signPredicate)
+		return isSignature(it)
 	}
 	return it.Kind == g.kind && slices.Contains(g.types, it.PredicateType)
+}
+
+// isSignature demands of a signature in a bundle that its statement says so.
+func isSignature(it *evidence.Signature) bool {
+	return it.Kind == evidence.KindSignature && (it.PredicateType == "" || it.PredicateType == evidence.PredicateSignature)
 }
 
 // judgeItem judges what is verified by the further demands of the rule.
