@@ -95,6 +95,8 @@ type htmlSubject struct {
 	Examined []htmlField
 	Signed   []htmlField
 	Gaps     []htmlNotice
+	// Incomplete says that nothing found is not the same as nothing there.
+	Incomplete bool
 }
 
 type htmlPassed struct{ Result, Rule, Title, Summary string }
@@ -153,6 +155,7 @@ func newHTMLSubject(v verdict.Verdict, s *verdict.SubjectVerdict, i int, b *html
 	}
 	h.Examined, h.Signed = examinedFields(v, *s)
 	h.Gaps = notices(subjectGaps(v, s))
+	h.Incomplete = incomplete(v, s) || len(s.Evidence.Coverage.NotMatched) > 0
 	return h
 }
 

@@ -81,7 +81,7 @@ func (c severityCounts) bar(most int) htmlBar {
 		b.Parts = append(b.Parts, htmlPart{s.String(), min(x, barWidth-3), max(2, w-3)})
 		x += w
 	}
-	b.Text = cmp.Or(strings.Join(words, ", "), "none")
+	b.Text = cmp.Or(strings.Join(words, ", "), "nothing found")
 	return b
 }
 

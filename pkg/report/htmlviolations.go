@@ -23,6 +23,8 @@ type htmlSteps struct {
 	Others  []string
 	Unfixed []string
 	Unknown int
+	// Undecided says that something could not be decided, with hints where it stands.
+	Undecided bool
 	// OutOfLife is a distribution that its vendor gave up.
 	OutOfLife string
 }
@@ -31,14 +33,14 @@ type htmlUpgrade struct{ Clears, Package, From, To, Command string }
 
 // Any says whether there is anything to do.
 func (s htmlSteps) Any() bool {
-	return len(s.Upgrades)+len(s.Others)+len(s.Unfixed) > 0
+	return s.Undecided || len(s.Upgrades)+len(s.Others)+len(s.Unfixed) > 0
 }
 
 // newHTMLSteps lists the steps as the text report does.
 func newHTMLSteps(s verdict.SubjectVerdict) htmlSteps {
 	const shown = 40
 	fixes := verdict.Fixes(s)
-	var h htmlSteps
+	h := htmlSteps{Undecided: slices.ContainsFunc(s.Outcomes, func(o verdict.Outcome) bool { return o.Result == verdict.Error })}
 	words, tool := together(fixes)
 	if tool != "" && len(fixes) > 1 && len(words) <= shown {
 		h.Command = tool
