@@ -265,7 +265,7 @@ func TestHTMLSaysWhatMatters(t *testing.T) {
 		"several":     {"FAILED", "linux/amd64", "linux/arm64/v8", "report only", "a time that was given", "must not be used to push"},
 		"accepted":    {"PASSED", "opt/broken.jar", "no package was found"},
 		"waived":      {"accepted until the next release", "2026-03-13", "CVE-2021-44906", "vulnerable", "vex/old.json", "set by --enforce"},
-		"forecast":    {"What will fail by", "grace"},
+		"forecast":    {"What will fail by", "2026-03-24", "grace"},
 		"empty":       {"ERROR", "nothing was examined"},
 		"signatures":  {"PASSED (signatures only)", "no layer was read", "must not be used to push"},
 		"failed-fast": {"FAILED", "ended early", "No layer was examined", "built-by-us"},
