@@ -36,8 +36,10 @@ lint: ## gofmt, go vet, staticcheck, actionlint, tidy modules
 	go mod tidy -diff
 	cd bench && go mod tidy -diff
 
-bench: build ## measure ocigate beside the Trivy CLI of the same version
+bench: build ## measure ocigate beside the Trivy CLI of the same version, and beside cosign's
 	cd bench && go run ./cmd/compare -ocigate ../$(BIN)
+	.ci/cosign-clients
+	cd bench && go run ./cmd/signatures -ocigate ../$(BIN)
 
 clean: ## remove what was built
 	rm -rf bin

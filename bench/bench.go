@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package bench puts ocigate beside the real Trivy CLI of the same version: the
-// differential test compares their findings, cmd/compare their speed. It is a
-// module of its own so that the CLI's dependencies stay out of the product's.
+// differential test compares their findings, cmd/compare their speed. cmd/signatures
+// compares how fast it verifies with cosign's own clients. It is a module of its own so
+// that the CLI's dependencies stay out of the product's.
 package bench
 
 import (

@@ -36,10 +36,10 @@ func (a *app) assemble(req gate.Request, f *checkFlags, runDir string, connectio
 	if err != nil {
 		return nil, err
 	}
-	g := &gate.Gate{
-		Images: opener{images}, Bases: opener{images}, Progress: p.phase,
-		Signatures: a.signatures(req.Policy, images, transport, cacheDir, f.offline, p),
-	}
+	signatures := a.signatures(req.Policy, images, transport, cacheDir, f.offline, p)
+	ahead := images
+	ahead.Found = signatures.ahead(req.Policy)
+	g := &gate.Gate{Images: opener{ahead}, Bases: opener{images}, Progress: p.phase, Signatures: signatures}
 	if req.Scope == "" {
 		err = assembleScan(g, f, images, transport, cacheDir, p)
 	}

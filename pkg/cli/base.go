@@ -37,7 +37,7 @@ func (f *baseFlags) fill(req *gate.Request) error {
 	if f.dockerfile == "" {
 		return nil
 	}
-	data, err := readDockerfile(f.dockerfile)
+	data, err := readRegular(f.dockerfile, dockerfile.MaxSize)
 	if err != nil {
 		return fmt.Errorf("--dockerfile: %w", err)
 	}
@@ -47,8 +47,8 @@ func (f *baseFlags) fill(req *gate.Request) error {
 	return nil
 }
 
-// readDockerfile never blocks on a pipe, and reads no more than a Dockerfile may have.
-func readDockerfile(path string) ([]byte, error) {
+// readRegular reads a file that a build may have left here: it never blocks on a pipe.
+func readRegular(path string, limit int64) ([]byte, error) {
 	st, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func readDockerfile(path string) ([]byte, error) {
 	if !st.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
-	return readFile(path, dockerfile.MaxSize)
+	return readFile(path, limit)
 }
 
 // FindBase implements gate.Bases.

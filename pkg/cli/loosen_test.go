@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,6 +85,20 @@ func variables() map[string]setting {
 	}
 }
 
+// keyServiceVariables lists those that package signature reads before it asks a key
+// management service for a key that the policy names; its own tests try them.
+func keyServiceVariables() map[string]string {
+	const (
+		refused = "would let another service answer: the key is refused where it is set"
+		vault   = "says where the vault is, and who asks; the key's fingerprint is in the verdict"
+	)
+	return map[string]string{
+		"AWS_ENDPOINT_URL_KMS": refused, "AWS_ENDPOINT_URL": refused, "AWS_TLS_INSECURE_SKIP_VERIFY": refused,
+		"GOOGLE_CLOUD_UNIVERSE_DOMAIN": refused, "VAULT_SKIP_VERIFY": refused, "VAULT_TLS_SERVER_NAME": refused,
+		"VAULT_ADDR": vault, "BAO_ADDR": vault, "VAULT_TOKEN": vault, "BAO_TOKEN": vault,
+	}
+}
+
 // TestEveryFlagIsKnown: those of verify are among those of check, and the same code reads them.
 func TestEveryFlagIsKnown(t *testing.T) {
 	known := checkFlags()
@@ -114,11 +129,51 @@ func TestEveryFlagIsKnown(t *testing.T) {
 
 // TestEveryVariableIsKnown reads the source: variables are read in package cli and,
 // by way of Options.Getenv, in package image. Package signature reads those that a
-// policy names, and none by a name of its own.
+// policy names, and those of key management services.
 func TestEveryVariableIsKnown(t *testing.T) {
 	known := variables()
 	read := map[string]string{}
-	for _, dir := range []string{".", "../image", "../policyoci", "../gate", "../signature"} {
+	inspect(t, func(file string, n ast.Node) {
+		call, ok := n.(*ast.CallExpr)
+		if !ok || len(call.Args) != 1 {
+			return
+		}
+		sel, ok := call.Fun.(*ast.SelectorExpr)
+		if !ok || !slices.Contains([]string{"Get", "getenv", "Getenv", "LookupEnv"}, sel.Sel.Name) {
+			return
+		}
+		if s := text(call.Args[0]); s != "" && s == strings.ToUpper(s) {
+			read[s] = file
+		}
+	}, ".", "../image", "../policyoci", "../gate", "../signature")
+	for name, file := range read {
+		if s, ok := known[name]; !ok || s.why == "" || len(s.values) == 0 {
+			t.Errorf("%s (%s) is not in the table: why can it loosen no policy?", name, file)
+		}
+	}
+	for name := range known {
+		if read[name] == "" {
+			t.Errorf("%s is in the table, and nothing reads it", name)
+		}
+	}
+	// Those of key services are read in loops: whatever is spelled like one counts.
+	spelled := map[string]bool{}
+	inspect(t, func(file string, n ast.Node) {
+		if e, ok := n.(ast.Expr); ok && variablePattern.MatchString(text(e)) {
+			spelled[text(e)] = true
+		}
+	}, "../signature")
+	if got, want := slices.Sorted(maps.Keys(spelled)), slices.Sorted(maps.Keys(keyServiceVariables())); !slices.Equal(got, want) {
+		t.Errorf("package signature names the variables %v, the table %v", got, want)
+	}
+}
+
+var variablePattern = regexp.MustCompile(`^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$`)
+
+// inspect shows each node of the source in the directories, tests left out.
+func inspect(t *testing.T, show func(file string, n ast.Node), dirs ...string) {
+	t.Helper()
+	for _, dir := range dirs {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)
@@ -132,33 +187,24 @@ func TestEveryVariableIsKnown(t *testing.T) {
 				t.Fatal(err)
 			}
 			ast.Inspect(tree, func(n ast.Node) bool {
-				call, ok := n.(*ast.CallExpr)
-				if !ok || len(call.Args) != 1 {
-					return true
-				}
-				sel, ok := call.Fun.(*ast.SelectorExpr)
-				if !ok || !slices.Contains([]string{"Get", "getenv", "Getenv", "LookupEnv"}, sel.Sel.Name) {
-					return true
-				}
-				if lit, ok := call.Args[0].(*ast.BasicLit); ok && lit.Kind == token.STRING {
-					if s, err := strconv.Unquote(lit.Value); err == nil && s == strings.ToUpper(s) {
-						read[s] = file
-					}
-				}
+				show(file, n)
 				return true
 			})
 		}
 	}
-	for name, file := range read {
-		if s, ok := known[name]; !ok || s.why == "" || len(s.values) == 0 {
-			t.Errorf("%s (%s) is not in the table: why can it loosen no policy?", name, file)
-		}
+}
+
+// text is the value of a string literal; empty for anything else.
+func text(e ast.Expr) string {
+	lit, ok := e.(*ast.BasicLit)
+	if !ok || lit.Kind != token.STRING {
+		return ""
 	}
-	for name := range known {
-		if read[name] == "" {
-			t.Errorf("%s is in the table, and nothing reads it", name)
-		}
+	s, err := strconv.Unquote(lit.Value)
+	if err != nil {
+		return ""
 	}
+	return s
 }
 
 const (

@@ -36,13 +36,17 @@ type output struct {
 	render renderer
 }
 
-// formatsOf are the formats of reports on the part of the policy that scope names. What
-// an image holds is in none of a part.
+// formatsOf are the formats of reports on the part of the policy that scope names: those
+// that say who signed, not what the image holds.
 func formatsOf(scope verdict.Scope) map[string]renderer {
 	if scope == "" {
 		return formats
 	}
-	return map[string]renderer{"text": formats["text"], "json": formats["json"]}
+	part := map[string]renderer{}
+	for _, name := range []string{"text", "json", "sarif", "junit", "markdown"} {
+		part[name] = formats[name]
+	}
+	return part
 }
 
 // parseOutputs reads the --output flags. Two for the same place contradict each other.

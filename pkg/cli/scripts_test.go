@@ -125,6 +125,7 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"registry": startRegistry, "fault": setFault, "requested": requested, "once": once,
 		"push": pushImage, "daemon": startDaemon, "save": saveLayout, "archive": writeArchive,
 		"key": makeKey, "trust": writeTrust, "sign": signImage, "signblob": signBlob,
+		"cosign": runCosign, "replay": replay,
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 	"crypto"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"slices"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -33,7 +33,7 @@ func readBundles(paths []string) ([]gate.Bundle, error) {
 	}
 	var bundles []gate.Bundle
 	for _, path := range paths {
-		data, err := readFile(path, maxBundle)
+		data, err := readRegular(path, maxBundle)
 		if err != nil {
 			return nil, fmt.Errorf("--bundle %s: %w", path, err)
 		}
@@ -42,15 +42,15 @@ func readBundles(paths []string) ([]gate.Bundle, error) {
 	return bundles, nil
 }
 
-// verifier makes a gate.Signatures of package signature's.
-type verifier struct {
+// signatureAdapter makes a gate.Signatures of package signature's.
+type signatureAdapter struct {
 	verifier *signature.Verifier
 	images   image.Options
 }
 
-func (a *app) signatures(pol *policy.Policy, images image.Options, transport http.RoundTripper, cacheDir string, offline bool, p *progress) *verifier {
-	return &verifier{images: images, verifier: signature.New(signature.Options{
-		Getenv: a.keyVariables(pol), Transport: transport, CacheDir: filepath.Join(cacheDir, "tuf"), Offline: offline, Progress: p.detail,
+func (a *app) signatures(pol *policy.Policy, images image.Options, transport http.RoundTripper, cacheDir string, offline bool, p *progress) *signatureAdapter {
+	return &signatureAdapter{images: images, verifier: signature.New(signature.Options{
+		Getenv: a.keyVariables(pol), Transport: transport, CacheDir: cacheDir, Offline: offline, Progress: p.detail,
 	})}
 }
 
@@ -70,8 +70,31 @@ func (a *app) keyVariables(pol *policy.Policy) func(string) string {
 	}
 }
 
+// ahead begins to fetch what is signed of the image while its configuration is still on
+// its way; nil where no rule asks for that. What comes of it is Verify's to say.
+func (v *signatureAdapter) ahead(pol *policy.Policy) func(ctx context.Context, repository, digest string) {
+	asked := slices.ContainsFunc(pol.RulesOf(policy.GroupSignatures, policy.GroupAttestations), func(r policy.Rule) bool {
+		return r.Signatures != nil && r.Signatures.Of == policy.SignedImage || r.Attestations != nil && r.Attestations.Of == policy.SignedImage
+	})
+	if !asked {
+		return nil
+	}
+	var once sync.Once // the image is the first that is opened
+	return func(ctx context.Context, repository, digest string) {
+		once.Do(func() {
+			go func() {
+				store, done := v.repository(ctx, repository)
+				defer done()
+				v.verifier.Prefetch(ctx, signature.Target{
+					Reference: repository, Store: store, Digests: []evidence.SignedDigest{{Digest: digest, Kind: evidence.SignedIndex}},
+				})
+			}()
+		})
+	}
+}
+
 // Verify implements gate.Signatures.
-func (v *verifier) Verify(ctx context.Context, t gate.SignedTarget, authorities []policy.Authority) *evidence.Signatures {
+func (v *signatureAdapter) Verify(ctx context.Context, t gate.SignedTarget, authorities []policy.Authority) *evidence.Signatures {
 	target := signature.Target{Reference: t.Reference, Digests: slices.Clone(t.Digests), KeepPredicate: t.KeepPredicate}
 	for _, b := range t.Bundles {
 		target.Bundles = append(target.Bundles, signature.DetachedBundle{Name: b.Name, Data: b.Data})
@@ -110,7 +133,7 @@ func addArchive(ctx context.Context, target *signature.Target, img *image.Image)
 
 // repository gives access to a repository. One that cannot be reached answers every
 // question with the reason.
-func (v *verifier) repository(ctx context.Context, name string) (store signature.Store, done func()) {
+func (v *signatureAdapter) repository(ctx context.Context, name string) (store signature.Store, done func()) {
 	a, err := image.OpenAttachments(ctx, name, v.images)
 	if err != nil {
 		return unreachable{err}, func() {}

@@ -56,6 +56,9 @@ type AuthorityState struct {
 	Hint    string `json:"hint,omitempty"`
 }
 
+// PredicateSignature is the type of statements that are signatures of an image as such.
+const PredicateSignature = "https://sigstore.dev/cosign/sign/v1"
+
 // SignatureKind tells signatures from attestations.
 type SignatureKind string
 
@@ -93,7 +96,8 @@ type Signature struct {
 	Digest string `json:"digest"`
 	// Place is where it was found: "sha256-….sig, layer 1", a referrer's digest, a path.
 	Place string `json:"place"`
-	// PredicateType is that of the signed statement; empty for the tag format's signatures.
+	// PredicateType is that of the signed statement, which a signature in a bundle has too
+	// (https://sigstore.dev/cosign/sign/v1); empty for one in the tag format.
 	PredicateType string `json:"predicateType,omitempty"`
 	// Repositories are the names that the signed payload gives the artifact; bundles of
 	// signatures have none.
@@ -114,8 +118,8 @@ type Signature struct {
 
 // Signer is whom a signature names as its signer.
 type Signer struct {
-	// Issuer and Subject are those of a certificate: the OIDC issuer, and the first
-	// subject alternative name.
+	// Issuer and Subject are those of a certificate: the OIDC issuer (where it names none,
+	// the distinguished name of whoever issued it), and the first subject alternative name.
 	Issuer  string `json:"issuer,omitempty"`
 	Subject string `json:"subject,omitempty"`
 	// Extensions are Fulcio's certificate extensions, by the names of its OID registry

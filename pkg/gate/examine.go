@@ -126,7 +126,7 @@ func (x *examination) outside(ctx context.Context) (verdict.Verdict, error) {
 
 // failFast says whether the run ends here: rules that need no scan have failed.
 func (x *examination) failFast(ctx context.Context) (v verdict.Verdict, failed bool, err error) {
-	if !x.req.FailFast || len(x.req.Policy.RulesOf(scopeGroups()...)) == 0 {
+	if !x.req.FailFast || len(x.req.Policy.RulesOf(verdict.ScopeGroups()...)) == 0 {
 		return v, false, nil
 	}
 	all, err := x.fromOutside(ctx)

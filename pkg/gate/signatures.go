@@ -10,6 +10,7 @@ import (
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/image"
 	"github.com/ocigate/ocigate/pkg/policy"
+	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
 // Signatures verify signatures and attestations.
@@ -40,14 +41,9 @@ type Bundle struct {
 	Data []byte
 }
 
-// scopeGroups are the groups of rules that ask for nothing inside the image.
-func scopeGroups() []policy.Group {
-	return []policy.Group{policy.GroupSignatures, policy.GroupAttestations, policy.GroupBase}
-}
-
 // checkScope refuses a request for a part of the policy that is empty.
 func checkScope(req Request) error {
-	if req.Scope == "" || len(req.Policy.RulesOf(scopeGroups()...)) > 0 {
+	if req.Scope == "" || len(req.Policy.RulesOf(verdict.ScopeGroups()...)) > 0 {
 		return nil
 	}
 	return &UsageError{Message: "the policy has no rule about signatures, attestations or the base image, so there is nothing to verify",
@@ -61,7 +57,7 @@ func (x *examination) inScope() error {
 	}
 	for _, img := range x.images {
 		rules := policyFor(img, x.req).Rules
-		if !slices.ContainsFunc(rules, func(r policy.Rule) bool { return slices.Contains(scopeGroups(), r.Group) }) {
+		if !slices.ContainsFunc(rules, func(r policy.Rule) bool { return slices.Contains(verdict.ScopeGroups(), r.Group) }) {
 			return &UsageError{Message: "the policy has no rule about signatures, attestations or the base image for " + redact(x.req.Reference) + ", so there is nothing to verify",
 				Hint: "the names of the image, --destination included, choose the sections of the policy"}
 		}
@@ -126,22 +122,11 @@ func (g *Gate) verify(ctx context.Context, t SignedTarget, of policy.Signed, pol
 		if s == nil {
 			return unknown("nobody says what was found")
 		}
-		if rules := attestationRules(pol, of); len(rules) > 0 && g.Custom != nil {
+		if rules := pol.AttestationRegoOf(of); len(rules) > 0 && g.Custom != nil {
 			g.Custom.EvaluateAttestations(ctx, rules, own, s, req.EffectiveTime.UTC())
 		}
 		return s
 	}, unknown)
-}
-
-// attestationRules are the rules with Rego modules over attestations.
-func attestationRules(pol *policy.Policy, of policy.Signed) []policy.Rule {
-	var rules []policy.Rule
-	for _, r := range pol.Rules {
-		if r.Attestations != nil && r.Attestations.Of == of && len(r.Attestations.Rego) > 0 {
-			rules = append(rules, r)
-		}
-	}
-	return rules
 }
 
 // unknownSignatures is for a target at which nobody could look.

@@ -15,7 +15,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -256,8 +255,7 @@ func (a *archive) blobs(ctx context.Context, max int) ([]v1.Hash, error) {
 	for name := range a.links {
 		found.add(name)
 	}
-	slices.SortFunc(found, func(x, y v1.Hash) int { return strings.Compare(x.String(), y.String()) })
-	return slices.Compact(found).sorted(max)
+	return found.sorted(max)
 }
 
 // read returns a small file of the archive.

@@ -92,7 +92,9 @@ func TestRefusals(t *testing.T) {
 		{"endless error", hostile(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500); endless(w, r) }), image.KindNetwork, ""},
 		{"private address", named(hostile(t, redirect("http://"+other.Host))), image.KindNetwork, "private address"},
 		{"metadata service", named(hostile(t, redirect("http://169.254.169.254"))), image.KindNetwork, "private address"},
-		{"endless redirects", hostile(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 307) }), image.KindNetwork, "10 redirects"},
+		{"endless redirects", hostile(t, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
+		}), image.KindNetwork, "10 redirects"},
 	} {
 		a := attachments(t, c.repository, options(t))
 		for question, ask := range asks(t.Context(), a) {

@@ -147,7 +147,7 @@ func (s *baseSearch) follow(ctx context.Context, c evidence.BaseClaim) evidence.
 	b := evidence.Base{Source: c.Source, Lineage: evidence.LineageUnknown}
 	byImage := c.Source != evidence.ClaimFlag && c.Source != evidence.ClaimDockerfile
 	switch {
-	case c.Source == evidence.ClaimFlag && s.isLocal():
+	case c.Source == evidence.ClaimFlag && isLocalBase(s.query.Reference):
 		b.Reference, b.Pinned = c.Reference, isDigest(c.Digest)
 		return s.local(ctx, b)
 	case strings.EqualFold(c.Reference, scratch) && !byImage:
@@ -201,11 +201,11 @@ func (s *baseSearch) follow(ctx context.Context, c evidence.BaseClaim) evidence.
 
 // CheckBase says whether a reference can name a base image.
 func CheckBase(reference string) error {
-	q := BaseQuery{Reference: strings.TrimPrefix(reference, "registry:")}
-	if s := (&baseSearch{query: q}); s.isLocal() || q.Reference == scratch {
+	base := strings.TrimPrefix(reference, "registry:")
+	if isLocalBase(base) || base == scratch {
 		return nil
 	}
-	if _, err := parseBaseName(q.Reference); err != nil || claimText(q.Reference) != q.Reference {
+	if _, err := parseBaseName(base); err != nil || claimText(base) != base {
 		return &Error{Op: "read", Subject: claimText(reference), Err: errors.New("not an image reference"), Kind: KindUsage,
 			Hint: "name an image in a registry, such as docker.io/library/alpine:3.20, or a local one, such as oci-archive:base.tar"}
 	}
@@ -230,12 +230,11 @@ func withoutTransport(reference string) string {
 // IsLocalBase says whether a base named by the caller is opened by transport or path,
 // rather than looked up in a registry.
 func IsLocalBase(reference string) bool {
-	return (&baseSearch{query: BaseQuery{Reference: withoutTransport(reference)}}).isLocal()
+	return isLocalBase(withoutTransport(reference))
 }
 
-// isLocal tells references with a transport from names.
-func (s *baseSearch) isLocal() bool {
-	ref := s.query.Reference
+// isLocalBase tells references with a transport from names.
+func isLocalBase(ref string) bool {
 	transport, _, _ := strings.Cut(ref, ":")
 	switch evidence.Source(transport) {
 	case evidence.SourceDockerDaemon, evidence.SourceDockerArchive, evidence.SourceOCI, evidence.SourceOCIArchive:
@@ -265,8 +264,19 @@ func (s *baseSearch) isOwn(repository string) bool {
 	}
 	return slices.ContainsFunc(names, func(own string) bool {
 		n, err := parseBaseName(own)
-		return err == nil && own != "" && n.repository == repository
+		return err == nil && own != "" && canonical(n.repository) == canonical(repository)
 	})
+}
+
+// canonical is the one name of a repository for comparisons: a host in capitals, or with
+// the port that https has anyway, is no other place.
+func canonical(repository string) string {
+	host, path, _ := strings.Cut(repository, "/")
+	host = strings.TrimSuffix(strings.ToLower(host), ":443")
+	if host == "index.docker.io" || host == "registry-1.docker.io" {
+		host = "docker.io"
+	}
+	return host + "/" + path
 }
 
 // reasonOf is an error as one line of bounded length.

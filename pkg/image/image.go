@@ -36,7 +36,10 @@ type Options struct {
 	// TempDir is where spooled files go. The caller removes it. Sources that have to
 	// spool (gzipped archives, daemons) fail where it is empty.
 	TempDir string
-	Limits  Limits
+	// Found is called as soon as it is known to which digest a reference leads in a
+	// registry; opening the image waits for it to return. May be nil.
+	Found  func(ctx context.Context, repository, digest string)
+	Limits Limits
 	// Connections are shared by everything that is opened with them. Nil: each
 	// reference is opened with connections of its own.
 	Connections *Connections

@@ -97,7 +97,7 @@ func (d directory) blobs(ctx context.Context, max int) ([]v1.Hash, error) {
 	return found.sorted(max)
 }
 
-// blobNames are the digests in the names of blobs.
+// blobNames are the digests in the names of blobs, which may name one more than once.
 type blobNames []v1.Hash
 
 func (b *blobNames) add(name string) {
@@ -108,6 +108,7 @@ func (b *blobNames) add(name string) {
 
 func (b blobNames) sorted(max int) ([]v1.Hash, error) {
 	slices.SortFunc(b, func(x, y v1.Hash) int { return strings.Compare(x.String(), y.String()) })
+	b = slices.Compact(b)
 	if len(b) > max {
 		return b[:max], faultf(KindLimit, "there are more than %d blobs among which signatures may be", max)
 	}

@@ -5,7 +5,6 @@ package image
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -239,10 +238,6 @@ func subjectOf(raw []byte) (v1.Hash, v1.Descriptor) {
 }
 
 func hashOf(algorithm string, b []byte) (v1.Hash, error) {
-	if algorithm == "sha256" {
-		sum := sha256.Sum256(b)
-		return v1.Hash{Algorithm: algorithm, Hex: hex.EncodeToString(sum[:])}, nil
-	}
 	h, err := v1.Hasher(algorithm)
 	if err != nil {
 		return v1.Hash{}, err

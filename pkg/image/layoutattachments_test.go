@@ -159,10 +159,6 @@ func bundle(subject v1.Hash, name string) *imagetest.Image {
 	return &imagetest.Image{ManifestJSON: b, ConfigJSON: []byte("{}"), Layers: []*imagetest.Layer{layer}}
 }
 
-func described(n imagetest.Node) v1.Descriptor {
-	return v1.Descriptor{Digest: imagetest.DigestOf(n), ArtifactType: "application/vnd.dev.sigstore.bundle.v0.3+json"}
-}
-
 // TestBundlesInLayouts: cosign v3 names them nowhere, other tools in index.json or an index of its own.
 func TestBundlesInLayouts(t *testing.T) {
 	img := sample()

@@ -4,7 +4,6 @@ package image
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -116,10 +115,8 @@ func (r *registry) referrers(ctx context.Context, digest v1.Hash) ([]v1.Descript
 // addFallback adds what the index at a fallback tag lists.
 func addFallback(list *descriptors, digest v1.Hash, raw []byte) error {
 	tag := fallbackTag(digest)
-	if h, err := v1.Hasher(digest.Algorithm); err == nil {
-		if h.Write(raw); hex.EncodeToString(h.Sum(nil)) == digest.Hex {
-			return nil // GitLab takes the tag for the digest
-		}
+	if h, err := hashOf(digest.Algorithm, raw); err == nil && h == digest {
+		return nil // GitLab takes the tag for the digest
 	}
 	doc, err := parseDocument(tag, raw, "")
 	if err != nil {

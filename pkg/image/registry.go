@@ -84,6 +84,9 @@ func (o *opener) pull(ctx context.Context, reg *registry, r name.Reference) (*Se
 	}
 	doc.digest = digest
 	reg.memo.put(memoKey{kindManifest, digest}, raw)
+	if repository, err := Repository(fullName(r)); o.Found != nil && err == nil {
+		o.Found(ctx, repository, digest.String())
+	}
 	images, err := o.images(ctx, reg, doc)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/internal/spelling"
 	"github.com/ocigate/ocigate/pkg/internal/wording"
 )
@@ -61,9 +62,6 @@ func PredicateType(name string) (uris []string, ok bool) {
 	scheme, rest, ok := strings.Cut(name, "://")
 	return []string{name}, ok && isWord(scheme) && rest != "" && !strings.ContainsAny(name, " *")
 }
-
-// signaturePredicate is the predicate type of signatures that are kept as bundles.
-const signaturePredicate = "https://sigstore.dev/cosign/sign/v1"
 
 // isProvenance says whether a predicate is SLSA provenance of a version that is understood.
 func isProvenance(uri string) bool {
@@ -141,7 +139,7 @@ func (p *parser) predicateTypeKey(into *[]string) key {
 			p.fault(v, didYouMean(spelling.Nearest(s, predicateNames())), "%s is no URI, and none of the names %s", quote(s), strings.Join(predicateNames(), ", "))
 			return "", false
 		}
-		if strings.TrimRight(strings.ToLower(s), "/") == signaturePredicate {
+		if strings.TrimRight(strings.ToLower(s), "/") == evidence.PredicateSignature {
 			p.fault(v, "demand signatures by a rule under rules.signatures", "%s is the type of signatures, which are no attestations", quote(s))
 			return "", false
 		}

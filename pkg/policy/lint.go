@@ -68,15 +68,7 @@ func (n *notes) add(level int, source string, at Position, hint, format string, 
 }
 
 func (n *notes) rule(v *Policy, r Rule, base bool) {
-	var s Signers
-	switch {
-	case r.Signatures != nil:
-		s = r.Signatures.Signers
-	case r.Attestations != nil:
-		s = r.Attestations.Signers
-	case r.Base != nil:
-		s.Authorities = r.Base.SignedBy
-	}
+	s := r.signers()
 	for _, name := range s.Authorities {
 		n.used[name] = true
 	}

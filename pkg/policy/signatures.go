@@ -103,16 +103,8 @@ func (s Signers) age() string {
 // laxness says of a rule's authorities what the policy does not demand of their
 // signatures; it is part of the rule's title. Empty where all is demanded.
 func (p *parser) laxness(r *Rule) string {
-	var names, parts []string
-	switch {
-	case r.Signatures != nil:
-		names = r.Signatures.Authorities
-	case r.Attestations != nil:
-		names = r.Attestations.Authorities
-	case r.Base != nil:
-		names = r.Base.SignedBy
-	}
-	for _, name := range names {
+	var parts []string
+	for _, name := range r.signers().Authorities {
 		a := p.authorities[name].authority
 		if a == nil {
 			continue
@@ -134,17 +126,17 @@ func (p *parser) laxness(r *Rule) string {
 	return " (" + strings.Join(parts, ", ") + ")"
 }
 
-// signers are the demands of all rules about signatures and attestations of a thing.
-func (p *Policy) signers(of Signed, each func(Signers)) {
-	for _, r := range p.Rules {
-		switch {
-		case r.Signatures != nil && r.Signatures.Of == of:
-			each(r.Signatures.Signers)
-		case r.Attestations != nil && r.Attestations.Of == of:
-			each(r.Attestations.Signers)
-		case r.Base != nil && of == SignedBase && len(r.Base.SignedBy) > 0:
-			each(Signers{Of: of, Authorities: r.Base.SignedBy, Min: 1})
-		}
+// signers are who must have signed for the rule; no authorities where it does not ask.
+func (r Rule) signers() Signers {
+	switch {
+	case r.Signatures != nil:
+		return r.Signatures.Signers
+	case r.Attestations != nil:
+		return r.Attestations.Signers
+	case r.Base != nil:
+		return Signers{Of: SignedBase, Authorities: r.Base.SignedBy, Min: 1}
+	default:
+		return Signers{}
 	}
 }
 
@@ -152,11 +144,13 @@ func (p *Policy) signers(of Signed, each func(Signers)) {
 // order of the policy; none where no rule asks for signatures.
 func (p *Policy) AuthoritiesOf(of Signed) []Authority {
 	named := map[string]bool{}
-	p.signers(of, func(s Signers) {
-		for _, name := range s.Authorities {
-			named[name] = true
+	for _, r := range p.Rules {
+		if s := r.signers(); s.Of == of {
+			for _, name := range s.Authorities {
+				named[name] = true
+			}
 		}
-	})
+	}
 	var out []Authority
 	for _, a := range p.Authorities {
 		if named[a.Name] {
@@ -176,6 +170,11 @@ func (p *Policy) AsksPredicate(of Signed, predicateType string) bool {
 
 // AttestationRegoRules are the attestation rules with Rego modules, of the policy and of
 // all its per-image sections.
-func (p *Policy) AttestationRegoRules() []Rule {
-	return p.everyRule(func(r Rule) bool { return r.Attestations != nil && len(r.Attestations.Rego) > 0 })
+func (p *Policy) AttestationRegoRules() []Rule { return p.everyRule(hasAttestationRego) }
+
+// AttestationRegoOf are those of the policy itself that are about the image, or its base.
+func (p *Policy) AttestationRegoOf(of Signed) []Rule {
+	return slices.DeleteFunc(slices.Clone(p.Rules), func(r Rule) bool { return !hasAttestationRego(r) || r.Attestations.Of != of })
 }
+
+func hasAttestationRego(r Rule) bool { return r.Attestations != nil && len(r.Attestations.Rego) > 0 }

@@ -147,13 +147,9 @@ func decide(ctx context.Context, pol *policy.Policy, custom CustomRules, c Case,
 
 // evaluateAttestations has the policy's modules look at recorded attestations.
 func evaluateAttestations(ctx context.Context, pol *policy.Policy, custom CustomRules, ev *evidence.Evidence, reference string, at time.Time) {
-	of := map[policy.Signed][]policy.Rule{}
-	for _, r := range pol.For(verdict.Names(ev.Subject, reference)).Rules {
-		if r.Attestations != nil && len(r.Attestations.Rego) > 0 {
-			of[r.Attestations.Of] = append(of[r.Attestations.Of], r)
-		}
-	}
-	again := func(s *evidence.Signatures, rules []policy.Rule) *evidence.Signatures {
+	own := pol.For(verdict.Names(ev.Subject, reference))
+	again := func(s *evidence.Signatures, of policy.Signed) *evidence.Signatures {
+		rules := own.AttestationRegoOf(of)
 		if s == nil || len(rules) == 0 {
 			return s
 		}
@@ -162,10 +158,10 @@ func evaluateAttestations(ctx context.Context, pol *policy.Policy, custom Custom
 		custom.EvaluateAttestations(ctx, rules, ev.Subject, &out, at)
 		return &out
 	}
-	ev.Signatures = again(ev.Signatures, of[policy.SignedImage])
+	ev.Signatures = again(ev.Signatures, policy.SignedImage)
 	if ev.Base != nil {
 		base := *ev.Base
-		base.Signatures = again(base.Signatures, of[policy.SignedBase])
+		base.Signatures = again(base.Signatures, policy.SignedBase)
 		ev.Base = &base
 	}
 }

@@ -89,10 +89,7 @@ func qualityGap(v verdict.Verdict, s evidence.Subject, g gap) qualityEntry {
 }
 
 func qualityOf(v verdict.Verdict, s *verdict.SubjectVerdict, e *entry, ws waiverIndex) qualityEntry {
-	text := e.message()
-	if p := clean(e.path()); p != "" && !strings.Contains(text, p) {
-		text += " in " + p
-	}
+	text := e.sentence()
 	if st := e.state(ws); st != "" {
 		text += " (" + st + ")"
 	} else if f := e.fix(); f != "" {

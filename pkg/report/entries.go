@@ -118,6 +118,15 @@ func (e *entry) message() string {
 	return cmp.Or(clean(e.violation.Message), clean(e.outcome.Summary), clean(e.outcome.Rule), "a violation without a text")
 }
 
+// sentence is the message, and where that is if it does not say so.
+func (e *entry) sentence() string {
+	text := e.message()
+	if p := clean(e.path()); p != "" && !strings.Contains(text, p) {
+		text += " in " + p
+	}
+	return text
+}
+
 // fix is what removes it, in one line; empty where nobody knows.
 func (e *entry) fix() string {
 	return cmp.Or(clean(e.violation.Fix), clean(e.outcome.Remediation))

@@ -203,11 +203,14 @@ func facts(v verdict.Verdict) []fact {
 }
 
 // headline is the verdict in one line: "FAILED shop:1.4 (linux/amd64): 3 rules failed".
-func headline(v verdict.Verdict) string {
+func headline(v verdict.Verdict) string { return statusWord(v, v.Status) + " " + summary(v) }
+
+// summary is the headline without the status.
+func summary(v verdict.Verdict) string {
 	name := cmp.Or(clean(v.Reference), "no image")
 	switch len(v.Subjects) {
 	case 0:
-		return fmt.Sprintf("%s %s: could not decide, nothing was examined", statusWord(v, v.Status), name)
+		return name + ": could not decide, nothing was examined"
 	case 1:
 		s := v.Subjects[0]
 		if pl := s.Evidence.Subject.Platform.String(); pl != "" {
@@ -217,9 +220,9 @@ func headline(v verdict.Verdict) string {
 		if s.Status != verdict.Errored && statusOf(v) == verdict.Errored {
 			rest = "could not decide; " + rest
 		}
-		return fmt.Sprintf("%s %s: %s", statusWord(v, v.Status), name, rest)
+		return name + ": " + rest
 	default:
-		return fmt.Sprintf("%s %s: %s", statusWord(v, v.Status), name, platformTally(v))
+		return name + ": " + platformTally(v)
 	}
 }
 

@@ -178,10 +178,7 @@ func gitlabOthers(s *verdict.SubjectVerdict, ws waiverIndex, on func(string) str
 			rest++
 			continue
 		}
-		text := clean(e.outcome.Rule) + ": " + e.message()
-		if p := clean(e.path()); p != "" && !strings.Contains(text, p) {
-			text += " in " + p
-		}
+		text := clean(e.outcome.Rule) + ": " + e.sentence()
 		level := "info"
 		if st := e.state(ws); st != "" {
 			text += " (" + st + ")"

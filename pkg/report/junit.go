@@ -40,7 +40,7 @@ type (
 		Name  string `xml:"name,attr"`
 		Value string `xml:"value,attr"`
 	}
-	// In the order of the schema.
+	// junitCase has its elements in the order of the schema.
 	junitCase struct {
 		Name    string       `xml:"name,attr"`
 		Class   string       `xml:"classname,attr"`
@@ -116,10 +116,10 @@ func junitSuitesOf(v verdict.Verdict) []junitSuite {
 			byRule[e.outcome] = append(byRule[e.outcome], e)
 		}
 		var cases []junitCase
-		names := map[string]int{}
+		names, waivers := map[string]int{}, indexWaivers(v)
 		for j := range s.Outcomes {
 			o := &s.Outcomes[j]
-			c := junitCaseOf(v, s, o, byRule[o])
+			c := junitCaseOf(v, s, o, byRule[o], waivers)
 			c.Class = class
 			if names[c.Name]++; names[c.Name] > 1 {
 				c.Name = fmt.Sprintf("%s (%d)", c.Name, names[c.Name])
@@ -168,13 +168,12 @@ func junitSuiteOf(v verdict.Verdict, name string, cases []junitCase, s *verdict.
 	return suite
 }
 
-func junitCaseOf(v verdict.Verdict, s *verdict.SubjectVerdict, o *verdict.Outcome, es []entry) junitCase {
+func junitCaseOf(v verdict.Verdict, s *verdict.SubjectVerdict, o *verdict.Outcome, es []entry, ws waiverIndex) junitCase {
 	c := junitCase{Name: cmp.Or(ident(o.Rule), "rule"), Time: "0"}
 	if t := clean(o.Title); t != "" {
 		c.Name += ": " + t
 	}
 	var failed, besides []string
-	ws := indexWaivers(v)
 	for i := range es {
 		line := junitEntry(&es[i], ws)
 		if es[i].standing == standsFailed {
@@ -219,10 +218,7 @@ func junitCaseOf(v verdict.Verdict, s *verdict.SubjectVerdict, o *verdict.Outcom
 }
 
 func junitEntry(e *entry, ws waiverIndex) string {
-	s := "- " + e.message()
-	if p := clean(e.path()); p != "" && !strings.Contains(s, p) {
-		s += " in " + p
-	}
+	s := "- " + e.sentence()
 	if e.violation.Line > 0 {
 		s += fmt.Sprintf(" (line %d of the Dockerfile)", e.violation.Line)
 	}

@@ -70,8 +70,7 @@ func statusMark(v verdict.Verdict, s verdict.Status) string {
 
 func (d *markdown) top() {
 	v := d.verdict
-	rest := strings.TrimPrefix(headline(v), statusWord(v, v.Status)+" ")
-	d.text("## " + statusMark(v, v.Status) + " " + escapeMarkdown(rest) + "\n\n")
+	d.text("## " + statusMark(v, v.Status) + " " + escapeMarkdown(summary(v)) + "\n\n")
 	by := "Decided by " + cmp.Or(code(cmp.Or(v.Policy.Name, v.Policy.Source)), "no policy")
 	if v.Policy.Digest != "" {
 		by += " (" + code(v.Policy.Digest) + ")"

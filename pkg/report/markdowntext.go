@@ -4,6 +4,7 @@ package report
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -23,11 +24,9 @@ func escapeMarkdown(s string) string {
 		r, size := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case strings.ContainsRune("&<>\"'\\`*_[]{}|~$^!%", r):
-			b.WriteString("&#")
-			b.WriteString(decimal(r))
-			b.WriteByte(';')
+			b.WriteString("&#" + strconv.Itoa(int(r)) + ";")
 		case r == '@' || r == '#':
-			b.WriteString("&#" + decimal(r) + ";&#8203;")
+			b.WriteString("&#" + strconv.Itoa(int(r)) + ";&#8203;")
 		case r == ':' && strings.HasPrefix(s[i:], "://"):
 			b.WriteString(":&#8203;")
 		case r == '.' && i >= 3 && strings.EqualFold(s[i-3:i], "www"):
@@ -38,16 +37,6 @@ func escapeMarkdown(s string) string {
 		i += size
 	}
 	return b.String()
-}
-
-func decimal(r rune) string {
-	const digits = "0123456789"
-	var out []byte
-	for ; r > 0; r /= 10 {
-		out = append(out, digits[r%10])
-	}
-	slices.Reverse(out)
-	return string(out)
 }
 
 // code is a name, version or path as it is to be typed. What a code span in a table cannot

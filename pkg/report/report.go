@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package report renders a verdict: text for people, JSON for programs. A
-// renderer is a function of a Verdict and an io.Writer and decides nothing. All
-// that comes from an image, a database or a policy is escaped on its way.
+// Package report renders a verdict: text and Markdown for people, JSON for programs,
+// and the formats of CI systems (SARIF, JUnit, GitLab's). A renderer is a function of a
+// Verdict and an io.Writer and decides nothing. All that comes from an image, a
+// database or a policy is escaped on its way.
 package report
 
 import (
@@ -38,7 +39,8 @@ type Versions struct {
 // do about it, then what was examined.
 func Text(w io.Writer, v verdict.Verdict, o Options) error {
 	p := newPage(w, o)
-	p.banner(v)
+	// The one line that must be enough for those who read no further.
+	p.status(v, v.Status, summary(v))
 	p.notices(v)
 	p.willFail(v)
 	if len(v.Problems) > 0 {
@@ -72,41 +74,10 @@ func worstFirst(ss []verdict.SubjectVerdict) []verdict.SubjectVerdict {
 	})
 }
 
-// banner is the one line that must be enough for those who read no further.
-func (p *page) banner(v verdict.Verdict) {
-	status := v.Status
-	if status == "" {
-		status = verdict.Errored
-	}
-	name := clean(v.Reference)
-	if name == "" {
-		name = "no image"
-	}
-	var rest string
-	switch len(v.Subjects) {
-	case 0:
-		rest = "could not decide, nothing was examined"
-	case 1:
-		if pl := v.Subjects[0].Evidence.Subject.Platform.String(); pl != "" {
-			name += " (" + clean(pl) + ")"
-		}
-		rest = tally(v, v.Subjects[0])
-		if v.Subjects[0].Status != verdict.Errored && status == verdict.Errored {
-			rest = "could not decide; " + rest
-		}
-	default:
-		rest = platformTally(v)
-	}
-	p.status(v, status, name+": "+rest)
-}
-
 // status never shows that of a part of the policy as that of the whole.
 func (p *page) status(v verdict.Verdict, s verdict.Status, text string) {
 	const room = 8
-	word := string(s)
-	if v.Scope != "" {
-		word += " (" + clean(string(v.Scope)) + " only)"
-	}
+	word := statusWord(v, s)
 	p.wrapStyled(max(room, length(word)+2), cell{word, statusStyle(s)}, cell{text: text})
 }
 

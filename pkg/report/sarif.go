@@ -52,7 +52,7 @@ func sarifWithin(w io.Writer, v verdict.Verdict, o Options, l sarifLimits) error
 	}
 }
 
-// longest is the number of results of the longest run, at most some more.
+// longest is at least the number of results of the longest run.
 func longest(v verdict.Verdict) int {
 	n := 0
 	for i := range v.Subjects {
@@ -87,7 +87,10 @@ func sarifOf(v verdict.Verdict, o Options, l sarifLimits) sarifLog {
 			"%d of %d platforms are left out, as code scanning takes %d runs of one file; the worst are here", len(v.Subjects)-l.runs, len(v.Subjects), l.runs)})
 	}
 	if len(subjects) == 0 {
-		return sarifLog{log.Schema, log.Version, []sarifRun{emptyRun(v, o)}}
+		// Without results, nothing closes the alerts of the platforms; and one in this category
+		// would never be closed.
+		log.Runs = []sarifRun{newSarifRun(v, &verdict.SubjectVerdict{Status: verdict.Errored}, o).run}
+		return log
 	}
 	categories := map[string]int{}
 	for i := range subjects {
@@ -105,13 +108,6 @@ func sarifOf(v verdict.Verdict, o Options, l sarifLimits) sarifLog {
 		log.Runs = append(log.Runs, r.run)
 	}
 	return log
-}
-
-// emptyRun says that nothing was examined. It has no results: nothing would ever close
-// an alert in its category, and those of the platforms stay as they are.
-func emptyRun(v verdict.Verdict, o Options) sarifRun {
-	r := newSarifRun(v, &verdict.SubjectVerdict{Status: verdict.Errored}, o)
-	return r.run
 }
 
 // sarifBuilder makes one run.
@@ -134,7 +130,7 @@ func newSarifRun(v verdict.Verdict, s *verdict.SubjectVerdict, o Options) *sarif
 	}
 	r.run.Automation = sarifAutomation{
 		ID:          category(v) + target(sub, v.Reference) + "/",
-		Description: &sarifText{Text: sarifMessage("image " + imageTitle(sub, v.Reference))},
+		Description: sarifText{Text: sarifMessage("image " + imageTitle(sub, v.Reference))},
 	}
 	r.run.Properties = map[string]string{"status": statusWord(v, s.Status)}
 	for _, f := range facts(v) {
@@ -152,9 +148,8 @@ func newSarifRun(v verdict.Verdict, s *verdict.SubjectVerdict, o Options) *sarif
 		}
 	}
 	at := wording.Time(v.EffectiveTime)
-	code := v.ExitCode()
 	r.run.Invocations = []sarifInvocation{{
-		Successful: true, ExitCode: &code, ExitText: statusWord(v, v.Status), Start: at, End: at,
+		Successful: true, ExitCode: v.ExitCode(), ExitText: statusWord(v, v.Status), Start: at, End: at,
 	}}
 	gs := append(runGaps(v), subjectGaps(v, s)...)
 	if v.FailedFast || known(s.Status) == verdict.Errored || slices.ContainsFunc(gs, func(g gap) bool { return g.gravity == gapError }) {

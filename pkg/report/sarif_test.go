@@ -79,6 +79,9 @@ func TestSARIFRulesAndLevels(t *testing.T) {
 		if got := r.Tool.Driver.Rules[res.RuleIndex].ID; got != res.RuleID {
 			t.Errorf("result of %s points at the rule %s", res.RuleID, got)
 		}
+		if res.Suppressions == nil {
+			t.Errorf("%s has no list of suppressions, others have (SARIF 2.1.0, 3.27.23: all of a run, or none)", res.RuleID)
+		}
 		if len(res.Suppressions) > 0 {
 			suppressed++
 			if s := res.Suppressions[0]; s.Kind != "external" || s.Status != "accepted" || s.Justification == "" || res.Level != "note" {

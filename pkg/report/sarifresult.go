@@ -64,10 +64,7 @@ func (r *sarifBuilder) result(e *entry) {
 		}
 		i = r.policyRule(e.outcome, l)
 	}
-	text := e.message()
-	if p := clean(e.path()); p != "" && !strings.Contains(text, p) {
-		text += " in " + p
-	}
+	text := e.sentence()
 	if s := e.state(r.waivers); s != "" {
 		text += " (" + s + ")"
 	}

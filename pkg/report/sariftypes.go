@@ -55,13 +55,13 @@ type (
 		Markdown string `json:"markdown"`
 	}
 	sarifAutomation struct {
-		ID          string     `json:"id"`
-		Description *sarifText `json:"description,omitempty"`
+		ID          string    `json:"id"`
+		Description sarifText `json:"description"`
 	}
 	sarifInvocation struct {
 		Successful    bool                `json:"executionSuccessful"`
-		ExitCode      *int                `json:"exitCode,omitempty"`
-		ExitText      string              `json:"exitCodeDescription,omitempty"`
+		ExitCode      int                 `json:"exitCode"`
+		ExitText      string              `json:"exitCodeDescription"`
 		Start         string              `json:"startTimeUtc"`
 		End           string              `json:"endTimeUtc"`
 		Notifications []sarifNotification `json:"toolExecutionNotifications"`
@@ -71,13 +71,15 @@ type (
 		Message sarifText `json:"message"`
 	}
 	sarifResult struct {
-		RuleID       string             `json:"ruleId"`
-		RuleIndex    int                `json:"ruleIndex"`
-		Level        string             `json:"level"`
-		Message      sarifText          `json:"message"`
-		Locations    []sarifLocation    `json:"locations"`
-		Fingerprints map[string]string  `json:"partialFingerprints"`
-		Suppressions []sarifSuppression `json:"suppressions,omitempty"`
+		RuleID       string            `json:"ruleId"`
+		RuleIndex    int               `json:"ruleIndex"`
+		Level        string            `json:"level"`
+		Message      sarifText         `json:"message"`
+		Locations    []sarifLocation   `json:"locations"`
+		Fingerprints map[string]string `json:"partialFingerprints"`
+		// Suppressions are there, if empty, in every result: one that has none beside others
+		// that do counts as not looked at.
+		Suppressions []sarifSuppression `json:"suppressions"`
 		Properties   map[string]string  `json:"properties,omitempty"`
 	}
 	sarifLocation struct {

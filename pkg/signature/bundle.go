@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 	"github.com/sigstore/sigstore-go/pkg/root"
+	"github.com/sigstore/sigstore-go/pkg/tlog"
 	"github.com/sigstore/sigstore-go/pkg/verify"
 	"github.com/sigstore/sigstore/pkg/signature"
 	"github.com/sigstore/sigstore/pkg/signature/options"
@@ -154,7 +156,7 @@ func (b *sigstoreBundle) readContent(i *item, pb *protobundle.Bundle) error {
 	}
 	b.envelope, b.predicateType = content.RawEnvelope(), i.found.PredicateType
 	i.found.Kind = evidence.KindAttestation
-	if b.predicateType == predicateSignature {
+	if b.predicateType == evidence.PredicateSignature {
 		i.found.Kind = evidence.KindSignature
 	}
 	return nil
@@ -226,7 +228,7 @@ func (b *sigstoreBundle) policy(s *signer, d demand) ([]verify.PolicyOption, err
 	return out, nil
 }
 
-// way is one way to prove the time of a signature.
+// way is one way to prove the time of a signature. The log is demanded besides.
 type way struct {
 	options []verify.VerifierOption
 	// clock: by the real clock, for nothing proves a time.
@@ -235,9 +237,6 @@ type way struct {
 
 func (b *sigstoreBundle) ways(s *signer, d demand) []way {
 	var base []verify.VerifierOption
-	if d.log {
-		base = append(base, verify.WithTransparencyLog(1))
-	}
 	if d.key == nil && !s.authority.Keyless.SCTOptional {
 		base = append(base, verify.WithSignedCertificateTimestamps(1))
 	}
@@ -276,7 +275,16 @@ func (b *sigstoreBundle) try(s *signer, d demand, w way, policy verify.PolicyBui
 	case w.clock:
 		material = clockMaterial{s.material, d.now}
 	}
-	v, err := verify.NewVerifier(material, w.options...)
+	opts := w.options
+	switch {
+	case d.log && d.key != nil && b.certificate != nil && b.loggedInV2():
+		if _, err := verify.VerifyTlogEntry(b.Bundle, s.material, 1, false); err != nil {
+			return nil, err
+		}
+	case d.log:
+		opts = append(opts[:len(opts):len(opts)], verify.WithTransparencyLog(1))
+	}
+	v, err := verify.NewVerifier(material, opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -288,6 +296,13 @@ func (b *sigstoreBundle) try(s *signer, d demand, w way, policy verify.PolicyBui
 		return nil, b.explain(s, w, d, err)
 	}
 	return res, err
+}
+
+// loggedInV2 says whether an entry is of a Rekor v2. Those are compared with the whole
+// verification material: where that is a certificate, the key alone is another's entry.
+func (b *sigstoreBundle) loggedInV2() bool {
+	entries, err := b.TlogEntries()
+	return err == nil && slices.ContainsFunc(entries, func(e *tlog.Entry) bool { return e.IsRekorV2() })
 }
 
 // explain says why a certificate's chain does not hold.
@@ -328,68 +343,4 @@ func (b *sigstoreBundle) proof(res *verify.VerificationResult, d demand) (proof,
 		}
 	}
 	return p, nil
-}
-
-// keyMaterial is a trusted root whose one key is the authority's, whatever the hint.
-type keyMaterial struct {
-	root.TrustedMaterial
-	key root.TimeConstrainedVerifier
-}
-
-func (m keyMaterial) PublicKeyVerifier(string) (root.TimeConstrainedVerifier, error) {
-	return m.key, nil
-}
-
-// keyEntity is a bundle with a certificate that is about the authority's own key: the
-// certificate itself then says nothing.
-type keyEntity struct {
-	*bundle.Bundle
-	certificate *x509.Certificate
-}
-
-func (e keyEntity) VerificationContent() (verify.VerificationContent, error) {
-	return keyContent{&bundle.PublicKey{}, e.certificate}, nil
-}
-
-// keyContent is a key's, with the certificate that may stand for it in a log entry.
-type keyContent struct {
-	key         *bundle.PublicKey
-	certificate *x509.Certificate
-}
-
-func (c keyContent) CompareKey(key any, m root.TrustedMaterial) bool {
-	if x, ok := key.(*x509.Certificate); ok {
-		return c.certificate.Equal(x)
-	}
-	return c.key.CompareKey(key, m)
-}
-
-func (c keyContent) ValidAtTime(t time.Time, m root.TrustedMaterial) bool {
-	return c.key.ValidAtTime(t, m)
-}
-func (c keyContent) Certificate() *x509.Certificate      { return nil }
-func (c keyContent) Intermediates() []*x509.Certificate  { return nil }
-func (c keyContent) PublicKey() verify.PublicKeyProvider { return c.key }
-
-// clockMaterial judges certificates by a given clock.
-type clockMaterial struct {
-	root.TrustedMaterial
-	now time.Time
-}
-
-func (m clockMaterial) FulcioCertificateAuthorities() []root.CertificateAuthority {
-	var out []root.CertificateAuthority
-	for _, ca := range m.TrustedMaterial.FulcioCertificateAuthorities() {
-		out = append(out, clockAuthority{ca, m.now})
-	}
-	return out
-}
-
-type clockAuthority struct {
-	root.CertificateAuthority
-	now time.Time
-}
-
-func (a clockAuthority) Verify(c *x509.Certificate, _ time.Time) ([][]*x509.Certificate, error) {
-	return a.CertificateAuthority.Verify(c, a.now)
 }

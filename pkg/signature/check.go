@@ -16,24 +16,22 @@ import (
 // checkItem says what one authority says about one item. Whatever goes wrong in it, the
 // item is invalid.
 func checkItem(ctx context.Context, s *signer, i *item, now time.Time) evidence.SignatureCheck {
-	out := evidence.SignatureCheck{Authority: s.authority.Name, Result: evidence.CheckInvalid}
+	var out evidence.SignatureCheck
 	err := guard(func() error {
 		digest, err := v1.NewHash(i.found.Digest)
 		if err != nil {
 			return explained("the digest that it hangs on is none")
 		}
-		c := check{ctx: ctx, signer: s, item: i, digest: digest, now: now}
-		var done evidence.SignatureCheck
+		c := check{signer: s, item: i, digest: digest, now: now}
 		if len(s.keys) > 0 {
-			done = c.keyed()
+			out = c.keyed(ctx)
 		} else {
-			done = c.keyless()
+			out = c.keyless(ctx)
 		}
-		done.Authority, out = out.Authority, done
 		return nil
 	})
 	if err != nil {
-		return evidence.SignatureCheck{Authority: s.authority.Name, Result: evidence.CheckInvalid, Reason: why(err)}
+		out = invalid(why(err))
 	}
 	out.Authority = s.authority.Name
 	return out
@@ -41,14 +39,13 @@ func checkItem(ctx context.Context, s *signer, i *item, now time.Time) evidence.
 
 // check is of one item by one authority.
 type check struct {
-	ctx    context.Context
 	signer *signer
 	item   *item
 	digest v1.Hash
 	now    time.Time
 }
 
-func (c check) keyed() evidence.SignatureCheck {
+func (c check) keyed(ctx context.Context) evidence.SignatureCheck {
 	other := otherSigner("it is not made with the key of this authority, or was altered since")
 	if seen := c.item.identitySeen(); seen != "" {
 		other = otherSigner("it is not made with the key of this authority but by " + seen)
@@ -61,7 +58,7 @@ func (c check) keyed() evidence.SignatureCheck {
 		if !c.item.isAbout(c.item.found.Digest) {
 			return c.aboutAnother()
 		}
-		p, err := c.verify(demand{key: key})
+		p, err := c.verify(ctx, demand{key: key})
 		if err == nil {
 			return verified(p)
 		}
@@ -70,7 +67,7 @@ func (c check) keyed() evidence.SignatureCheck {
 	return last
 }
 
-func (c check) keyless() evidence.SignatureCheck {
+func (c check) keyless(ctx context.Context) evidence.SignatureCheck {
 	i := c.item
 	switch {
 	case len(c.signer.identities) == 0:
@@ -81,7 +78,7 @@ func (c check) keyless() evidence.SignatureCheck {
 		return c.aboutAnother()
 	}
 	recognised, reason := c.signer.recognises(i.summary)
-	p, err := c.verify(demand{anyone: !recognised, anyIssuer: i.summary.Issuer == ""})
+	p, err := c.verify(ctx, demand{anyone: !recognised, anyIssuer: i.summary.Issuer == ""})
 	switch {
 	case err != nil:
 		return invalid(why(err))
@@ -92,11 +89,11 @@ func (c check) keyless() evidence.SignatureCheck {
 }
 
 // verify demands what the authority demands; an optional log entry counts where there is one.
-func (c check) verify(d demand) (p proof, err error) {
+func (c check) verify(ctx context.Context, d demand) (p proof, err error) {
 	d.now, d.timestamp, d.log = c.now, c.signer.authority.TimestampRequired, true
 	try := func() error {
 		return guard(func() (err error) {
-			p, err = c.item.format.verify(c.ctx, c.signer, d, c.digest)
+			p, err = c.item.format.verify(ctx, c.signer, d, c.digest)
 			return err
 		})
 	}

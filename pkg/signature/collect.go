@@ -278,6 +278,11 @@ func (c *collector) readOne(ctx context.Context, a candidate) *item {
 		}
 		return err
 	})
+	return a.item(i, err)
+}
+
+// item is what was read of the candidate; an unreadable one where that failed.
+func (a candidate) item(i *item, err error) *item {
 	if err != nil {
 		return unreadable(a, err)
 	}
@@ -309,18 +314,12 @@ func (c *collector) detached() []*item {
 			i, err = readBundle(b.Data)
 			return err
 		})
-		if err != nil {
-			out = append(out, unreadable(a, err))
-			continue
-		}
 		for _, d := range slices.Backward(c.target.Digests) {
-			if i.isAbout(d.Digest) {
+			if err == nil && i.isAbout(d.Digest) {
 				a.digest = d.Digest
 			}
 		}
-		i.found.Format, i.found.Digest, i.found.Place = a.format, a.digest, a.place
-		i.nameRepositories()
-		out = append(out, i)
+		out = append(out, a.item(i, err))
 	}
 	return out
 }

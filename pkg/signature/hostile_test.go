@@ -10,14 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -350,163 +347,5 @@ func TestRequestsAtATime(t *testing.T) {
 	New(Options{}).Verify(t.Context(), target, nil)
 	if n := most.Load(); n > maxRequests {
 		t.Errorf("%d requests at a time", n)
-	}
-}
-
-// TestOptionsAreNeverOpen: the options that leave cosign open cannot be made.
-func TestOptionsAreNeverOpen(t *testing.T) {
-	w := newWorld(t, true)
-	key := sigstoretest.NewKey(t, sigstoretest.ECDSA)
-	i, err := readLegacy(w.TagSignature(w.image, w.dev(), signOptions{Log: logged}).Payload, w.TagSignature(w.image, w.dev(), signOptions{}).Annotations, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := i.format.(*legacy)
-	s, state := New(Options{}).prepare(t.Context(), w.keyless())
-	if s == nil {
-		t.Fatal(state)
-	}
-	nobody := *s
-	nobody.identities = nil
-	for _, bad := range []*signer{{}, {authority: Authority{Keyless: &Keyless{}}}, &nobody} {
-		if o, err := l.checkOpts(bad, demand{}, false); err == nil {
-			t.Errorf("%+v", o)
-		}
-		if c := checkItem(t.Context(), bad, i, time.Now()); c.Result != foul {
-			t.Errorf("%+v", c)
-		}
-	}
-	k, state := New(Options{}).prepare(t.Context(), w.keyed(key, false))
-	if k == nil {
-		t.Fatal(state)
-	}
-	for _, d := range []demand{{}, {log: true}, {anyone: true}} {
-		o, err := l.checkOpts(s, d, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if o.ClaimVerifier == nil || len(o.Identities) == 0 || !o.Offline || o.RekorClient != nil || o.TrustedMaterial == nil || o.IgnoreSCT || o.IgnoreTlog == d.log {
-			t.Errorf("%+v", o)
-		}
-	}
-	if o, err := l.checkOpts(k, demand{key: k.keys[0]}, false); err != nil || o.SigVerifier == nil || len(o.Identities) == 0 {
-		t.Errorf("%+v %v", o, err)
-	}
-}
-
-// TestPanicsAreInvalid: whatever a format's library does, the item does not verify.
-func TestPanicsAreInvalid(t *testing.T) {
-	w := newWorld(t, true)
-	key := sigstoretest.NewKey(t, sigstoretest.ECDSA)
-	s, _ := New(Options{}).prepare(t.Context(), w.keyed(key, false))
-	p, _ := New(Options{}).prepare(t.Context(), w.keyless())
-	i := &item{found: evidence.Signature{Digest: w.image.DigestStr()}, about: []string{w.image.DigestStr()}, certificate: w.dev().Cert}
-	for _, s := range []*signer{s, p} {
-		if c := checkItem(t.Context(), s, i, time.Now()); c.Result != foul || c.Reason == "" || c.Authority != s.authority.Name {
-			t.Errorf("%+v", c)
-		}
-	}
-}
-
-func FuzzBundle(f *testing.F) {
-	w := newWorld(f, true)
-	key := sigstoretest.NewKey(f, sigstoretest.ECDSA)
-	for _, o := range []signOptions{{}, {Log: logged, TSA: true}, {Log: sigstoretest.LogV2, TSA: true}} {
-		f.Add(w.JSON(w.Bundle(sigstoretest.SignatureStatement(w.image), w.dev(), o)))
-		f.Add(w.JSON(w.Bundle(sigstoretest.SignatureStatement(w.image), key.Signer(), o)))
-	}
-	f.Add(w.JSON(w.BlobBundle([]byte("x"), key.Signer(), signOptions{})))
-	f.Add([]byte("{}"))
-	check := fuzzed(f, w, key)
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		i, err := readBundle(raw)
-		check(t, i, err)
-	})
-}
-
-func FuzzLegacyLayer(f *testing.F) {
-	w := newWorld(f, true)
-	key := sigstoretest.NewKey(f, sigstoretest.ECDSA)
-	add := func(i *sigstoretest.TagItem, att bool) {
-		a := i.Annotations
-		f.Add(i.Payload, a[sigstoretest.SignatureAnnotation], a[sigstoretest.CertificateAnnotation], a[sigstoretest.ChainAnnotation], a[sigstoretest.BundleAnnotation], a[sigstoretest.TimestampAnnotation], att)
-	}
-	add(w.TagSignature(w.image, w.dev(), signOptions{Log: logged, TSA: true}), false)
-	add(w.TagSignature(w.image, key.Signer(), signOptions{}), false)
-	add(w.TagAttestation(sigstoretest.Statement(w.image, "x", 1), w.dev(), signOptions{Log: logged, TSA: true}), true)
-	check := fuzzed(f, w, key)
-	f.Fuzz(func(t *testing.T, payload []byte, sig, cert, chain, bundle, stamp string, att bool) {
-		i, err := readLegacy(payload, map[string]string{
-			sigstoretest.SignatureAnnotation: sig, sigstoretest.CertificateAnnotation: cert, sigstoretest.ChainAnnotation: chain,
-			sigstoretest.BundleAnnotation: bundle, sigstoretest.TimestampAnnotation: stamp,
-		}, att)
-		check(t, i, err)
-	})
-}
-
-// fuzzed checks what was made of any bytes: no authority that signed nothing verifies it.
-func fuzzed(f *testing.F, w *world, key *sigstoretest.Key) func(*testing.T, *item, error) {
-	f.Helper()
-	v := New(Options{})
-	stranger := sigstoretest.NewKey(f, sigstoretest.ECDSA)
-	a, _ := v.prepare(f.Context(), w.keyed(stranger, false))
-	b, _ := v.prepare(f.Context(), w.keyless(Identity{Issuer: "https://nobody.example", Subject: "nobody"}))
-	c, _ := v.prepare(f.Context(), w.keyed(key, false))
-	if a == nil || b == nil || c == nil {
-		f.Fatal("an authority is not ready")
-	}
-	now := time.Now()
-	return func(t *testing.T, i *item, err error) {
-		if err != nil {
-			return
-		}
-		i.found.Digest = w.image.DigestStr()
-		i.nameRepositories()
-		for _, s := range []*signer{a, b, c} {
-			got := checkItem(t.Context(), s, i, now)
-			if got.Result == valid && (s != c || !i.isAbout(i.found.Digest)) {
-				t.Fatalf("%s verifies it: %+v", s.authority.Name, got)
-			}
-			if strings.Contains(got.Reason, "broke off") {
-				t.Fatalf("panic: %s", got.Reason)
-			}
-		}
-	}
-}
-
-// TestEnvironment: no variable of cosign's or sigstore's makes anybody trusted.
-func TestEnvironment(t *testing.T) {
-	w, evil := newWorld(t, true), sigstoretest.New(t)
-	by := evil.Keyless(sigstoretest.Email(dev))
-	w.tag("sig", evil.TagSignature(w.image, by, signOptions{Log: logged, TSA: true}))
-	sigstoretest.PushBundle(t, w.image, evil.JSON(evil.Bundle(sigstoretest.SignatureStatement(w.image), by, signOptions{Log: logged, TSA: true})))
-	dir := t.TempDir()
-	file := func(name string, b []byte) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	t.Setenv("HOME", dir)
-	t.Setenv("SIGSTORE_ROOT_FILE", file("root.pem", sigstoretest.CertificatesPEM(evil.Root)))
-	t.Setenv("SIGSTORE_REKOR_PUBLIC_KEY", file("rekor.pub", evil.RekorPEM()))
-	t.Setenv("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE", file("ct.pub", evil.CTLogPEM()))
-	t.Setenv("SIGSTORE_TSA_CERTIFICATE_FILE", file("tsa.pem", evil.TSAPEM()))
-	t.Setenv("TUF_ROOT", dir)
-	t.Setenv("COSIGN_REPOSITORY", w.registry.Host+"/evil")
-	t.Setenv("COSIGN_EXPERIMENTAL", "1")
-	strict, lenient := w.keyless(), w.keyless()
-	lenient.Name, lenient.LogOptional, lenient.Keyless.SCTOptional = "lenient", true, true
-	s := w.verify(strict, lenient)
-	if len(s.Items) != 2 {
-		t.Fatalf("%+v", s)
-	}
-	for _, i := range s.Items {
-		for _, c := range i.Checks {
-			if c.Result != foul {
-				t.Errorf("%s: %+v", i.Place, c)
-			}
-		}
 	}
 }

@@ -104,7 +104,7 @@ func compilePattern(exact, re string) (pattern, error) {
 	if _, err := regexp.Compile(re); err != nil {
 		return pattern{}, err
 	}
-	c, err := regexp.Compile(`^(?:` + re + `)$`)
+	c, err := regexp.Compile(whole(re))
 	return pattern{re: c}, err
 }
 

@@ -37,6 +37,10 @@ func TestRecognises(t *testing.T) {
 	inRepo := Identity{Issuer: issuer, Subject: dev, Extensions: map[string]string{"sourceRepositoryURI": "https://git.example/app"}}
 	reRepo := Identity{Issuer: issuer, Subject: dev, ExtensionsRegExp: map[string]string{"sourceRepositoryURI": `https://git\.example/.*`}}
 	anyRepo := Identity{Issuer: issuer, Subject: dev, ExtensionsRegExp: map[string]string{"sourceRepositoryURI": `.*`}}
+	const ca = "CN=Issuing CA,O=Example"
+	ofCA := Identity{Issuer: ca, Subject: dev}
+	named := summary(issuer, dev)
+	named.CertificateIssuer = ca
 	tests := []struct {
 		name string
 		id   Identity
@@ -75,7 +79,10 @@ func TestRecognises(t *testing.T) {
 		{"other repository by regexp", reRepo, summary(issuer, dev, repo("https://evil.example/https://git.example/app")), false},
 		{"no repository", inRepo, summary(issuer, dev), false},
 		{"no repository by regexp", anyRepo, summary(issuer, dev), false},
-		{"issuer of the certificate is not the OIDC issuer", exact, certificate.Summary{CertificateIssuer: issuer, SubjectAlternativeName: dev}, false},
+		{"authority by name", ofCA, certificate.Summary{CertificateIssuer: ca, SubjectAlternativeName: dev}, true},
+		{"authority called like an OIDC issuer", exact, certificate.Summary{CertificateIssuer: "CN=" + issuer, SubjectAlternativeName: dev}, false},
+		{"authority by name, below an OIDC issuer", ofCA, named, false},
+		{"other authority", ofCA, certificate.Summary{CertificateIssuer: ca + ",C=XX", SubjectAlternativeName: dev}, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

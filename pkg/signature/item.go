@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/json"
+	jsonv2 "encoding/json/v2"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,9 +21,7 @@ import (
 )
 
 const (
-	// predicateSignature is the type of statements that are signatures of an image as such.
-	predicateSignature = "https://sigstore.dev/cosign/sign/v1"
-	payloadInToto      = "application/vnd.in-toto+json"
+	payloadInToto = "application/vnd.in-toto+json"
 
 	maxSubjects    = 1024
 	maxSignatures  = 32
@@ -96,6 +95,10 @@ type statement struct {
 	PredicateType string `json:"predicateType"`
 }
 
+// exactly reads what is signed by its members' own names. The libraries' reader takes
+// "Subject" for "subject" as well, so that a later one would speak in place of it.
+func exactly(b []byte, into any) error { return jsonv2.Unmarshal(b, into) }
+
 // readStatement reads a signed statement into the item.
 func (i *item) readStatement(payload []byte) error {
 	var err error
@@ -103,7 +106,7 @@ func (i *item) readStatement(payload []byte) error {
 		return fmt.Errorf("the signed statement %w", err)
 	}
 	var st statement
-	if err := json.Unmarshal(payload, &st); err != nil {
+	if err := exactly(payload, &st); err != nil {
 		return fmt.Errorf("the signed statement: %w", err)
 	}
 	switch {
@@ -128,7 +131,7 @@ func (i *item) readStatement(payload []byte) error {
 // nameRepositories keeps the names of those subjects that have the item's digest.
 func (i *item) nameRepositories() {
 	var st statement
-	if i.statement == nil || json.Unmarshal(i.statement, &st) != nil {
+	if i.statement == nil || exactly(i.statement, &st) != nil {
 		return
 	}
 	for _, s := range st.Subject {
@@ -194,7 +197,7 @@ func (i *item) predicate() any {
 	var st struct {
 		Predicate any `json:"predicate"`
 	}
-	if i.statement == nil || json.Unmarshal(i.statement, &st) != nil {
+	if i.statement == nil || exactly(i.statement, &st) != nil {
 		return nil
 	}
 	return st.Predicate

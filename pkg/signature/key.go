@@ -10,9 +10,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -198,6 +196,5 @@ func fingerprint(pub crypto.PublicKey) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(der)
-	return "sha256:" + hex.EncodeToString(sum[:]), nil
+	return digestOf(der), nil
 }

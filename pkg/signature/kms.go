@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/sigstore/sigstore/pkg/signature/kms"
 	_ "github.com/sigstore/sigstore/pkg/signature/kms/aws"        // registers itself
 	_ "github.com/sigstore/sigstore/pkg/signature/kms/azure"      // registers itself
@@ -34,7 +35,7 @@ func (v *Verifier) kmsKey(ctx context.Context, uri string) (crypto.PublicKey, er
 		return nil, problemf("name the public key itself in the policy (key: {file: …}); it can be exported once with cosign public-key --key "+shorten(uri, maxValue),
 			"its key is in a key management service, which is not asked offline")
 	}
-	if err := kmsEnvironment(service); err != nil {
+	if err := kmsEnvironment(ctx, service); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, kmsTimeout)
@@ -67,7 +68,7 @@ func kmsService(uri string) (string, error) {
 
 // kmsEnvironment refuses what would let the process's environment say whose key it is,
 // where the policy does. It reads what the services' libraries will.
-func kmsEnvironment(service string) error {
+func kmsEnvironment(ctx context.Context, service string) error {
 	for _, name := range map[string][]string{
 		"awskms":     {"AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL", "AWS_TLS_INSECURE_SKIP_VERIFY"},
 		"gcpkms":     {"GOOGLE_CLOUD_UNIVERSE_DOMAIN"},
@@ -78,8 +79,32 @@ func kmsEnvironment(service string) error {
 				"its key is in %s, and the environment variable %s is set, which would let another service answer", service, name)
 		}
 	}
-	if service == "hashivault" {
+	switch service {
+	case "hashivault":
 		return vaultEnvironment()
+	case "awskms":
+		return awsConfiguration(ctx)
+	}
+	return nil
+}
+
+// awsConfiguration refuses the files that AWS_CONFIG_FILE or the home directory name if
+// they send requests elsewhere, which the library heeds even where the URI has an endpoint.
+func awsConfiguration(ctx context.Context) error {
+	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return problemf("check AWS's configuration", "its key is in awskms, and AWS's configuration cannot be read: %v", err)
+	}
+	elsewhere := cfg.BaseEndpoint != nil
+	for _, source := range cfg.ConfigSources {
+		if s, ok := source.(awsconfig.SharedConfig); ok {
+			_, found, err := s.GetServiceBaseEndpoint(ctx, "KMS")
+			elsewhere = elsewhere || found || err != nil || s.BaseEndpoint != ""
+		}
+	}
+	if elsewhere {
+		return problemf("take endpoint_url out of it, or unset AWS_CONFIG_FILE; an endpoint is part of the URI in the policy (awskms://HOST/KEY)",
+			"its key is in awskms, and AWS's configuration names an endpoint, which would let another service answer")
 	}
 	return nil
 }

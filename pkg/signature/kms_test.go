@@ -330,6 +330,22 @@ func TestKMSEnvironmentCannotRedirect(t *testing.T) {
 			}
 		})
 	}
+	for name, config := range map[string]string{
+		"endpoint_url":         "[default]\nendpoint_url = " + evil.URL + "\n",
+		"endpoint of services": "[default]\nservices = x\n[services x]\nkms =\n  endpoint_url = " + evil.URL + "\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "config")
+			if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("AWS_CONFIG_FILE", file)
+			_, state := prepared(t, Options{}, keyed(Key{KMS: uri}))
+			if !strings.Contains(state.Problem, "AWS's configuration") || state.Hint == "" || strings.Contains(state.Problem+state.Hint, evil.URL) {
+				t.Errorf("%+v", state)
+			}
+		})
+	}
 	if asked {
 		t.Error("the other service was asked")
 	}

@@ -64,7 +64,7 @@ func (l *legacy) readSimple(i *item, sig string) error {
 		return fmt.Errorf("the signed payload %w", err)
 	}
 	var p payload.SimpleContainerImage
-	if err := json.Unmarshal(l.payload, &p); err != nil {
+	if err := exactly(l.payload, &p); err != nil {
 		return fmt.Errorf("the signed payload: %w", err)
 	}
 	if p.Critical.Image.DockerManifestDigest == "" {

@@ -42,6 +42,7 @@ func reasonOf(s string) string { return shorten(oneLine(s), maxReason) }
 func libraryReasons() [][2]string {
 	return [][2]string{
 		{"offline verification failed", string(errNoEntry)},
+		{"without baseUrl", "its log entry is of a Rekor v2, which only a trusted_root.json can name: a key alone does not say which log it is of"},
 		{"not enough verified log entries", "no entry of it verifies in a transparency log of the trusted root"},
 		{"duplicate tlog entries", "it has one log entry twice"},
 		{"transparency log signature does not match", "its log entry is of another signature"},

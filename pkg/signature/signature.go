@@ -26,7 +26,7 @@ type Options struct {
 	Getenv func(string) string
 	// Transport is for TUF repositories. Nil: they cannot be reached.
 	Transport http.RoundTripper
-	// CacheDir is where TUF metadata are kept; empty: nowhere.
+	// CacheDir is the directory below which TUF metadata are kept, in tuf/; empty: nowhere.
 	CacheDir string
 	// Offline uses only what CacheDir holds, and refuses keys in a KMS.
 	Offline bool

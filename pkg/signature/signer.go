@@ -3,6 +3,7 @@
 package signature
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,25 +39,18 @@ func problemf(hint, format string, args ...any) error {
 	return &problem{what: fmt.Sprintf(format, args...), hint: hint}
 }
 
-// prepare makes an authority ready. The signer is nil where the state has a Problem.
-func (v *Verifier) prepare(ctx context.Context, a Authority) (s *signer, state evidence.AuthorityState) {
-	state.Name = a.Name
-	defer func() {
-		if r := recover(); r != nil {
-			s, state.Problem, state.Hint = nil, line(fmt.Sprintf("making it ready failed: %v", r)), ""
-		}
-	}()
-	s = &signer{authority: a, material: &root.BaseTrustedMaterial{}}
-	err := v.ready(ctx, s, &state)
+// prepare makes an authority ready. The signer is nil where, and only where, the state
+// has a Problem.
+func (v *Verifier) prepare(ctx context.Context, a Authority) (*signer, evidence.AuthorityState) {
+	state := evidence.AuthorityState{Name: a.Name}
+	s := &signer{authority: a, material: &root.BaseTrustedMaterial{}}
+	err := guard(func() error { return v.ready(ctx, s, &state) })
 	if err == nil {
 		return s, state
 	}
-	state.Problem = line(err.Error())
-	if p := (*problem)(nil); errors.As(err, &p) {
+	state.Problem = cmp.Or(line(err.Error()), "it could not be made ready")
+	if p, ok := errors.AsType[*problem](err); ok {
 		state.Hint = line(p.hint)
-	}
-	if state.Problem == "" {
-		state.Problem = "it could not be made ready"
 	}
 	return nil, state
 }
@@ -117,7 +111,7 @@ const (
 )
 
 // line puts what libraries say onto one line of bounded length.
-func line(s string) string { return shorten(strings.Join(strings.Fields(s), " "), maxLine) }
+func line(s string) string { return shorten(oneLine(s), maxLine) }
 
 // shorten cuts s to about n bytes, at a rune's start.
 func shorten(s string, n int) string {

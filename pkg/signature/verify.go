@@ -5,7 +5,6 @@ package signature
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -38,6 +37,15 @@ func (v *Verifier) Verify(ctx context.Context, t Target, as []Authority) *eviden
 	return out
 }
 
+// Prefetch fetches what is signed about a target, for a Verify of the same reference
+// that comes later, or is under way.
+func (v *Verifier) Prefetch(ctx context.Context, t Target) {
+	_ = guard(func() error { // Verify says what is wrong
+		v.collect(ctx, t)
+		return nil
+	})
+}
+
 func (v *Verifier) verify(ctx context.Context, t Target, as []Authority, out *evidence.Signatures) error {
 	as = slices.Clone(as)
 	slices.SortStableFunc(as, func(a, b Authority) int { return cmp.Compare(a.Name, b.Name) })
@@ -56,7 +64,7 @@ func (v *Verifier) verify(ctx context.Context, t Target, as []Authority, out *ev
 		}
 	})
 	for i, a := range as {
-		wg.Go(func() { signers[i], states[i] = v.prepared(ctx, a) })
+		wg.Go(func() { signers[i], states[i] = v.prepare(ctx, a) })
 	}
 	wg.Wait()
 	out.Authorities, out.Problems = append(out.Authorities, states...), append(out.Problems, problems...)
@@ -68,24 +76,6 @@ func (v *Verifier) verify(ctx context.Context, t Target, as []Authority, out *ev
 		out.Items = append(out.Items, finish(i, t.KeepPredicate))
 	}
 	return nil
-}
-
-// prepared makes one authority ready, or says why it is not.
-func (v *Verifier) prepared(ctx context.Context, a Authority) (s *signer, state evidence.AuthorityState) {
-	err := guard(func() error {
-		s, state = v.prepare(ctx, a)
-		return nil
-	})
-	if err == nil && s == nil && state.Problem == "" {
-		err = errors.New("it could not be made ready")
-	}
-	if err != nil {
-		return nil, evidence.AuthorityState{Name: a.Name, Problem: reasonOf(err.Error())}
-	}
-	if state.Problem != "" {
-		s = nil
-	}
-	return s, state
 }
 
 // checkAll has each ready authority check each item: items side by side, authorities in turn.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/internal/sigstoretest"
@@ -275,6 +276,42 @@ func TestOwnCA(t *testing.T) {
 	}
 }
 
+// TestOwnCAInRekorV2: those entries commit to the certificate, by whose key it is judged.
+func TestOwnCAInRekorV2(t *testing.T) {
+	w := newWorld(t, true)
+	key := sigstoretest.NewKey(t, sigstoretest.ECDSA)
+	now := time.Now()
+	by := signer0{Key: key, Cert: w.OwnLeaf(key.Private.Public(), dev, now.Add(-time.Hour), now.Add(time.Hour))}
+	again := signer0{Key: key, Cert: w.OwnLeaf(key.Private.Public(), dev, now.Add(-time.Hour), now.Add(time.Hour))}
+	logged := signOptions{Log: sigstoretest.LogV2, TSA: true}
+	other := w.other("another")
+	for name, m := range map[string]struct {
+		entryOf *protobundle.Bundle
+		result  evidence.CheckResult
+		reason  string
+	}{
+		"own entry":                    {nil, evidence.CheckVerified, ""},
+		"entry of another image":       {w.Bundle(sigstoretest.SignatureStatement(other), by, logged), evidence.CheckInvalid, "log entry"},
+		"entry of the bare key":        {w.Bundle(sigstoretest.SignatureStatement(w.image), key.Signer(), logged), evidence.CheckInvalid, "log entry"},
+		"entry of another certificate": {w.Bundle(sigstoretest.SignatureStatement(w.image), again, logged), evidence.CheckInvalid, "log entry"},
+		"no entry":                     {w.Bundle(sigstoretest.SignatureStatement(w.image), by, signOptions{}), evidence.CheckInvalid, "log"},
+		"entry of another sigstore":    {sigstoretest.New(t).Bundle(sigstoretest.SignatureStatement(w.image), by, logged), evidence.CheckInvalid, "log"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := w.Bundle(sigstoretest.SignatureStatement(w.image), by, logged)
+			if m.entryOf != nil {
+				b.VerificationMaterial.TlogEntries = m.entryOf.VerificationMaterial.TlogEntries
+			}
+			target := Target{Reference: "image", Digests: w.target(w.image).Digests, Bundles: []DetachedBundle{{"b.json", w.JSON(b)}}}
+			_, c := only(t, w.verifyTarget(target, w.keyed(key, true)))
+			wantCheck(t, c, m.result, m.reason)
+			if m.result == evidence.CheckVerified && (!c.Logged || c.Time == nil) {
+				t.Errorf("%+v", c)
+			}
+		})
+	}
+}
+
 func TestOrderAndNils(t *testing.T) {
 	w := newWorld(t, true)
 	var last string
@@ -308,6 +345,21 @@ func BenchmarkVerifyFiveBundles(b *testing.B) {
 	for range 5 {
 		sigstoretest.PushBundle(b, w.image, w.JSON(w.Bundle(sigstoretest.SignatureStatement(w.image), w.dev(), signOptions{Log: sigstoretest.LogV1, TSA: true})))
 	}
+	verifyFive(b, w)
+}
+
+func BenchmarkVerifyFiveTags(b *testing.B) {
+	w := newWorld(b, true)
+	var items []*sigstoretest.TagItem
+	for range 5 {
+		items = append(items, w.TagSignature(w.image, w.dev(), signOptions{Log: sigstoretest.LogV1, TSA: true}))
+	}
+	w.tag("sig", items...)
+	verifyFive(b, w)
+}
+
+func verifyFive(b *testing.B, w *world) {
+	b.Helper()
 	w.registry.Latency = 50 * time.Millisecond
 	a := w.keyless()
 	for b.Loop() {

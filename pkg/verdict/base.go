@@ -197,7 +197,7 @@ func (s *subject) scratch(r policy.BaseRule, b evidence.Base, j *judgement) {
 	switch os := s.evidence.Coverage.OS; {
 	case !r.ScratchAllowed:
 		j.violations = []Violation{{ID: "scratch", Line: line, Message: "the image is built from scratch, without a base image", Fix: "build FROM an approved base image"}}
-	case s.unscanned():
+	case s.unscanned:
 		j.skip = NotExamined + "whether the image is built from scratch shows only in its layers"
 	case os.Family != "":
 		j.violations = []Violation{{ID: FactLineage, Line: line, Fix: claimFix,

@@ -51,7 +51,7 @@ func (s *subject) builtins() []Outcome {
 	if s.policy.Coverage.CoversSecrets() {
 		checks = append(checks, s.coverageSecrets())
 	}
-	checks = s.inScope(checks)
+	checks = s.scoped(checks)
 	outcomes := make([]Outcome, 0, len(checks))
 	for _, c := range checks {
 		outcomes = append(outcomes, c.outcome())
@@ -95,7 +95,7 @@ func (s *subject) problems(areas ...evidence.Area) []evidence.Problem {
 
 func (s *subject) image() check {
 	c := check{rule: RuleImage, title: "The image was resolved and opened", examined: 1, problems: s.problems(evidence.AreaImage)}
-	if s.unscanned() {
+	if s.unscanned {
 		// Where there is no scan all problems stand here, so that none is lost.
 		c.problems = s.problemsBut(evidence.AreaPlatform, evidence.AreaLimit)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,7 +36,7 @@ func conditions(list []policy.Condition) []condition {
 				own.broken = fmt.Sprintf("%q is not a regular expression", c.Matches)
 			}
 		}
-		if c.Equals == nil && len(c.OneOf)+len(c.NoneOf) == 0 && c.Matches == "" && c.AtLeast == nil && c.AtMost == nil && c.MaxAge == 0 && c.Present == nil {
+		if !own.judgesValue() && c.Present == nil {
 			own.broken = noDemand
 		}
 		out = append(out, own)
@@ -181,33 +182,23 @@ func is(v any, s policy.Scalar) bool {
 }
 
 func isOneOf(v any, list []policy.Scalar) bool {
-	for _, s := range list {
-		if is(v, s) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(list, func(s policy.Scalar) bool { return is(v, s) })
 }
 
-// sameType says whether all of the list are of the value's type: else that it is none
+// sameType says whether any of the list is of the value's type: else that it is none
 // of them says nothing.
 func sameType(v any, list []policy.Scalar) bool {
-	for _, s := range list {
-		ok := false
+	return slices.ContainsFunc(list, func(s policy.Scalar) bool {
 		switch v.(type) {
 		case string:
-			ok = s.String != nil
+			return s.String != nil
 		case bool:
-			ok = s.Bool != nil
+			return s.Bool != nil
 		default:
-			_, isNumber := number(v)
-			ok = isNumber && s.Number != nil
+			_, ok := number(v)
+			return ok && s.Number != nil
 		}
-		if ok {
-			return true
-		}
-	}
-	return false
+	})
 }
 
 func scalars(list []policy.Scalar) string {

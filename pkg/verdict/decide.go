@@ -100,10 +100,10 @@ type subject struct {
 	reference string
 	time      time.Time
 	// scope is the part of the policy that was asked for; failFast says that failed
-	// signatures ended the run before the scan.
-	scope    Scope
-	failFast bool
-	waivers  *book
+	// signatures ended the run before the scan; unscanned, that no layer was read.
+	scope               Scope
+	failFast, unscanned bool
+	waivers             *book
 	// waivable are the findings of evidence that a waiver names.
 	waivable map[*evidence.Finding]bool
 	// found are the distinct findings, by kind: see findings.
@@ -124,7 +124,7 @@ func decideSubject(pol *policy.Policy, ev evidence.Evidence, in Input, t time.Ti
 	reference := in.Reference
 	ev.Problems = append(slices.Clone(ev.Problems), unnamed(pol, ev.Subject, reference)...)
 	pol = pol.For(Names(ev.Subject, reference))
-	s := &subject{policy: pol, evidence: ev, reference: reference, time: t, scope: in.Scope, failFast: in.FailFast,
+	s := &subject{policy: pol, evidence: ev, reference: reference, time: t, scope: in.Scope, failFast: in.FailFast, unscanned: in.unscanned(),
 		waivers: waivers.open(pol), gaps: map[string]Outcome{}, fixes: map[upgrade]string{}}
 	s.waivable = s.waivers.named(ev.Findings)
 	sv := SubjectVerdict{Evidence: complete(ev), Outcomes: []Outcome{}}
@@ -140,7 +140,7 @@ func decideSubject(pol *policy.Policy, ev evidence.Evidence, in Input, t time.Ti
 			sv.Outcomes = append(sv.Outcomes, o)
 			continue
 		}
-		if s.scope == ScopeSignatures && !InScope(string(r.Group)) {
+		if s.scope == ScopeSignatures && !inScope(r) {
 			continue
 		}
 		sv.Outcomes = append(sv.Outcomes, s.decide(r))

@@ -47,7 +47,7 @@ func (s *subject) decide(r policy.Rule) Outcome {
 	}
 	var j judgement
 	switch {
-	case s.failFast && !InScope(string(r.Group)):
+	case s.failFast && !inScope(r):
 		j.skip = endedRun
 	case r.Vulnerabilities != nil:
 		j = s.vulnerabilities(*r.Vulnerabilities)

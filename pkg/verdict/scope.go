@@ -15,11 +15,13 @@ const NotExamined = "not examined: "
 
 const endedRun = NotExamined + "failed signatures ended the run"
 
-// InScope says whether rules of a group are decided without a scan of the image: those
+// ScopeGroups are the groups of rules that are decided without a scan of the image: those
 // of ScopeSignatures.
-func InScope(group string) bool {
-	return slices.Contains([]policy.Group{policy.GroupSignatures, policy.GroupAttestations, policy.GroupBase}, policy.Group(group))
+func ScopeGroups() []policy.Group {
+	return []policy.Group{policy.GroupSignatures, policy.GroupAttestations, policy.GroupBase}
 }
+
+func inScope(r policy.Rule) bool { return slices.Contains(ScopeGroups(), r.Group) }
 
 // unscanned says that no layer was read.
 func (in Input) unscanned() bool { return in.Scope == ScopeSignatures || in.FailFast }
@@ -34,7 +36,7 @@ func outOfScope(in Input, pols []*policy.Policy) []evidence.Problem {
 		return []evidence.Problem{{Area: evidence.AreaScan, Message: fmt.Sprintf("the scope %q is not understood by this version", in.Scope)}}
 	}
 	for _, p := range pols {
-		if !slices.ContainsFunc(p.Rules, func(r policy.Rule) bool { return InScope(string(r.Group)) }) {
+		if !slices.ContainsFunc(p.Rules, inScope) {
 			return []evidence.Problem{{
 				Area: evidence.AreaScan, What: p.Source, Message: "the policy has no rule about signatures, attestations or the base image, so there is nothing to verify",
 				Hint: "add rules under signatures, attestations or base",
@@ -44,13 +46,10 @@ func outOfScope(in Input, pols []*policy.Policy) []evidence.Problem {
 	return nil
 }
 
-// unscanned says that no layer was read.
-func (s *subject) unscanned() bool { return s.scope == ScopeSignatures || s.failFast }
-
-// inScope leaves out the built-in outcomes that nobody asked for, and says of those that
+// scoped leaves out the built-in outcomes that nobody asked for, and says of those that
 // a run ended before that they were not examined.
-func (s *subject) inScope(checks []check) []check {
-	if !s.unscanned() {
+func (s *subject) scoped(checks []check) []check {
+	if !s.unscanned {
 		return checks
 	}
 	var out []check

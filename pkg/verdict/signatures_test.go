@@ -74,7 +74,11 @@ func signatures(items ...evidence.Signature) *evidence.Signatures {
 		Items:     items,
 	}
 	for _, name := range []string{"auditor", "platform", "release"} {
-		set.Authorities = append(set.Authorities, evidence.AuthorityState{Name: name, Signer: "keyless: " + name})
+		state := evidence.AuthorityState{Name: name, Signer: "keyless: " + name}
+		if name != "release" {
+			state.Signer = "key sha256:" + name
+		}
+		set.Authorities = append(set.Authorities, state)
 	}
 	return set
 }
@@ -137,6 +141,7 @@ func (c signedCase) run(t *testing.T) {
 
 func TestSignatureRule(t *testing.T) {
 	one := signatureRule(signers("release"))
+	another := changed(item("platform"), func(it *evidence.Signature) { it.Signer.Subject = "somebody else" })
 	two := func(n int, names ...string) policy.Rule {
 		s := signers(names...)
 		s.Min = n
@@ -223,6 +228,12 @@ func TestSignatureRule(t *testing.T) {
 		"one of two":                  {two(2, "release", "platform"), signedBy(item("release")), verdict.Fail, "other-signer", "by platform, but by " + workflow + ", issuer " + actions + " (1 of the 2", ""},
 		"twice by one":                {two(2, "release", "platform"), signedBy(item("release"), item("release")), verdict.Fail, "other-signer", "", ""},
 		"one name twice":              {two(2, "release", "release"), signedBy(item("release")), verdict.Fail, "min", "the rule names 1", ""},
+		"one signer for two":          {two(2, "release", "platform"), sameKind("keyless: platform", item("release", "platform"), item("release", "platform")), verdict.Fail, "min", "for platform, release are 1 signer", "somebody else"},
+		"one key for two":             {two(2, "platform", "auditor"), sameKind("key sha256:auditor", item("platform", "auditor")), verdict.Fail, "min", "1 signer", ""},
+		"one for two of three":        {two(2, "release", "platform", "auditor"), sameKind("keyless: platform", item("release", "platform")), verdict.Fail, "min", "", ""},
+		"one for two, and a third":    {two(2, "release", "platform", "auditor"), sameKind("keyless: platform", item("release", "platform"), item("auditor")), verdict.Pass, "", "", ""},
+		"two for two":                 {two(2, "release", "platform"), sameKind("keyless: platform", item("release", "platform"), another), verdict.Pass, "", "", ""},
+		"one for two, and trouble":    {two(2, "release", "platform"), troubled(sameKind("keyless: platform", item("release", "platform"))), verdict.Error, "", "", ""},
 		"two are missing":             {two(2, "release", "platform"), signedBy(invalid), verdict.Fail, "invalid-signature other-signer", "2 violations", ""},
 		"too old":                     {signatureRule(recent), signedBy(item("release")), verdict.Fail, "too-old", "signed on 2026-03-08, 2d ago; at most 1d is allowed", "cosign sign"},
 		"old and new":                 {signatureRule(recent), signedBy(item("release"), at(now)), verdict.Pass, "", "", ""},
@@ -256,6 +267,18 @@ func TestSignatureRule(t *testing.T) {
 	} {
 		t.Run(name, c.run)
 	}
+}
+
+// sameKind is evidence where the authority platform has the signer given.
+func sameKind(signer string, items ...evidence.Signature) evidence.Evidence {
+	ev := signedBy(items...)
+	ev.Signatures.Authorities[1].Signer = signer
+	return ev
+}
+
+func troubled(ev evidence.Evidence) evidence.Evidence {
+	ev.Signatures.Problems = []evidence.Problem{{Area: evidence.AreaImage, Message: "a registry in trouble"}}
+	return ev
 }
 
 // archived is evidence of an archive whose file is signed by a detached bundle.

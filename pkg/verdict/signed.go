@@ -12,9 +12,6 @@ import (
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
-// signPredicate is the predicate type of a signature in a bundle.
-const signPredicate = "https://sigstore.dev/cosign/sign/v1"
-
 // artifact is what signatures are about: the image or its base.
 type artifact struct {
 	// thing is how messages call it.
@@ -67,6 +64,8 @@ type standing struct {
 	item      *evidence.Signature
 	check     evidence.SignatureCheck
 	lacks     []lack
+	// signers are those by whom it is satisfied.
+	signers []string
 	// open are the reasons why it may stand better than this.
 	open []evidence.Problem
 }
@@ -101,17 +100,25 @@ func (s *subject) signed(a artifact, d demand) judgement {
 			rest = append(rest, st)
 		}
 	}
-	missing := max(1, d.Min) - len(satisfied)
+	same := len(satisfied) - different(satisfied)
+	missing := max(1, d.Min) - len(satisfied) + same
 	if missing <= 0 {
 		j.met = g.met(satisfied)
 		return j
 	}
 	open := append(slices.Clone(a.signatures.Problems), g.unreadable()...)
+	if same > 0 { // others may have signed for them, too
+		rest = append(rest, satisfied...)
+	}
 	for _, st := range rest {
 		open = append(open, st.open...)
 	}
 	if len(open) > 0 {
 		return undecidedBy(j, open...)
+	}
+	if same > 0 {
+		j.violations = []Violation{g.sameSigner(satisfied)}
+		return j
 	}
 	j.violations = g.violations(satisfied, rest, missing)
 	return j
@@ -204,6 +211,7 @@ func (g *signedJudge) stand(name string) standing {
 		return best
 	}
 	var open []evidence.Problem
+	var signers []string
 	for i := range g.signatures.Items {
 		it := &g.signatures.Items[i]
 		if g.isUnreadable(it) {
@@ -211,11 +219,14 @@ func (g *signedJudge) stand(name string) standing {
 		}
 		st := g.look(name, it)
 		open = append(open, st.open...)
+		if st.rank == rankSatisfied {
+			signers = append(signers, g.signer(name, it))
+		}
 		if st.rank < best.rank || st.rank == best.rank && len(st.lacks) < len(best.lacks) {
 			best = st
 		}
 	}
-	best.open = open
+	best.open, best.signers = open, signers
 	return best
 }
 
@@ -273,9 +284,14 @@ func (g *signedJudge) look(name string, it *evidence.Signature) standing {
 // wants says whether an item is of the kind that the rule is about.
 func (g *signedJudge) wants(it *evidence.Signature) bool {
 	if g.kind == evidence.KindSignature {
-		return it.Kind == evidence.KindSignature && (it.PredicateType == "" || it.PredicateType == signPredicate)
+		return isSignature(it)
 	}
 	return it.Kind == g.kind && slices.Contains(g.types, it.PredicateType)
+}
+
+// isSignature demands of a signature in a bundle that its statement says so.
+func isSignature(it *evidence.Signature) bool {
+	return it.Kind == evidence.KindSignature && (it.PredicateType == "" || it.PredicateType == evidence.PredicateSignature)
 }
 
 // judgeItem judges what is verified by the further demands of the rule.

@@ -162,7 +162,7 @@ func (g *signedJudge) typesBy(authority string) []string {
 
 // kindOf is what an item is, for a list: its predicate type, or "a signature".
 func kindOf(it *evidence.Signature) string {
-	if it.Kind == evidence.KindSignature && (it.PredicateType == "" || it.PredicateType == signPredicate) {
+	if isSignature(it) {
 		return "a signature"
 	}
 	return cmp.Or(it.PredicateType, "something of no type")

@@ -4,7 +4,6 @@ package sigstoretest
 
 import (
 	"crypto"
-	"crypto/x509"
 	"encoding/pem"
 
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
@@ -105,15 +104,6 @@ func (s *Stack) requestV2(by Signer, message, sig []byte) *tiles.HashedRekordReq
 		v.Verifier = &tiles.Verifier_PublicKey{PublicKey: &tiles.PublicKey{RawBytes: block.Bytes}}
 	}
 	return &tiles.HashedRekordRequestV002{Digest: by.Key.digest(message), Signature: &tiles.Signature{Content: sig, Verifier: v}}
-}
-
-// WithChain puts a whole chain into a bundle in place of the certificate alone.
-func WithChain(b *protobundle.Bundle, certs ...*x509.Certificate) {
-	chain := &protocommon.X509CertificateChain{}
-	for _, c := range certs {
-		chain.Certificates = append(chain.Certificates, &protocommon.X509Certificate{RawBytes: c.Raw})
-	}
-	b.VerificationMaterial.Content = &protobundle.VerificationMaterial_X509CertificateChain{X509CertificateChain: chain}
 }
 
 // JSON writes a bundle as clients do.

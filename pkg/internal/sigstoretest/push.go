@@ -5,6 +5,7 @@ package sigstoretest
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"strings"
 	"testing"
 
@@ -78,6 +79,58 @@ func PushReferrer(t testing.TB, image name.Digest, r Referrer) v1.Hash {
 	}
 	PutManifest(t, image.Repository.Digest(digest.String()), types.OCIManifestSchema1, raw)
 	return digest
+}
+
+// Replay hangs what is signed about an image on another one, of any repository: its tags,
+// and the bundles that refer to it.
+func Replay(t testing.TB, from, to name.Digest) {
+	t.Helper()
+	n := 0
+	for _, kind := range []string{"sig", "att"} {
+		if img, err := remote.Image(Tag(from, kind)); err == nil {
+			if err := remote.Write(Tag(to, kind), img); err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+	}
+	index, err := remote.Referrers(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range list.Manifests {
+		PushBundle(t, to, firstLayer(t, from.Digest(d.Digest.String())))
+		n++
+	}
+	if n == 0 {
+		t.Fatalf("nothing is signed about %s", from)
+	}
+}
+
+func firstLayer(t testing.TB, ref name.Digest) []byte {
+	t.Helper()
+	img, err := remote.Image(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers, err := img.Layers()
+	if err != nil || len(layers) == 0 {
+		t.Fatalf("%s has %d layers: %v", ref, len(layers), err)
+	}
+	r, err := layers[0].Compressed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // PutBlob stores bytes and returns their descriptor.
