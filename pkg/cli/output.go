@@ -43,7 +43,7 @@ func formatsOf(scope verdict.Scope) map[string]renderer {
 		return formats
 	}
 	part := map[string]renderer{}
-	for _, name := range []string{"text", "json", "sarif", "junit", "markdown"} {
+	for _, name := range []string{"text", "json", "sarif", "junit", "markdown", "html"} {
 		part[name] = formats[name]
 	}
 	return part
