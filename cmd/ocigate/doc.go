@@ -92,7 +92,8 @@ The report goes to standard output, progress and errors to standard error.
 --output FORMAT selects the format; --output FORMAT=PATH, repeatable, writes it to a
 file. The formats are text; json, the whole verdict; evidence, what was found without a
 decision, for custom rules and policy test; sarif, junit, gitlab (container scanning),
-codequality and markdown, for CI systems; runtime, the least privileges that a
+codequality and markdown, for CI systems; html, a page for people; cyclonedx and spdx,
+what is in the image; vex, what waivers and VEX documents say about it; runtime, the least privileges that a
 container needs, as docker flags and as a Kubernetes securityContext; and first-seen,
 the updated copy of --first-seen. Named files are removed at the start and written at the end,
 so a crash never leaves yesterday's verdict. Two runs on the same input write the
