@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layercache
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test binary be a writer that can be killed.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("LAYERCACHE_TEST_WRITER"); dir != "" {
+		writer(dir)
+	}
+	os.Exit(m.Run())
+}
+
+// writer puts entries until it is killed, and says so after each.
+func writer(dir string) {
+	c, err := Open(Options{Dir: dir, MaxSize: 2 << 20})
+	if err != nil {
+		panic(err)
+	}
+	for i := 0; ; i++ {
+		key := "k" + strconv.Itoa(i%300)
+		if err := c.Put(context.Background(), kind, key, valueOf(key)); err != nil {
+			panic(err)
+		}
+		fmt.Println(i)
+	}
+}
+
+// valueOf makes up to 40 kB that do not compress.
+func valueOf(key string) []byte {
+	var seed [32]byte
+	copy(seed[:], key)
+	r := rand.NewChaCha8(seed)
+	b := make([]byte, r.Uint64()%40_000)
+	_, _ = r.Read(b) // cannot fail
+	return b
+}
+
+func TestKilledWriters(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	c, w := openCache(t, Options{Dir: dir, MaxSize: 2 << 20})
+	var wg sync.WaitGroup
+	for range 2 { // two at a time
+		wg.Go(func() {
+			for range 25 {
+				cmd := exec.Command(self)
+				cmd.Env = append(os.Environ(), "LAYERCACHE_TEST_WRITER="+dir)
+				out, err := cmd.StdoutPipe()
+				if err == nil {
+					err = cmd.Start()
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				sc := bufio.NewScanner(out)
+				for n := rand.IntN(60); n >= 0 && sc.Scan(); n-- {
+				}
+				_ = cmd.Process.Signal(syscall.SIGKILL)
+				_ = cmd.Wait() // was killed
+			}
+		})
+	}
+	found := 0
+	read := func() {
+		for i := range 300 {
+			key := "k" + strconv.Itoa(i)
+			if got, ok := c.Get(t.Context(), kind, key); ok {
+				found++
+				if !bytes.Equal(got, valueOf(key)) {
+					t.Fatalf("%s has another value", key)
+				}
+			}
+		}
+	}
+	for range 10 {
+		read()
+	}
+	wg.Wait()
+	read()
+	if found == 0 {
+		t.Error("nothing was ever found")
+	}
+	put(t, c, "afterwards", "value")
+	wantValue(t, c, "afterwards", "value")
+	// What the killed left behind is counted, and goes.
+	c.dir.now = func() time.Time { return time.Now().Add(time.Hour) }
+	if err := c.dir.trim(); err != nil {
+		t.Fatal(err)
+	}
+	var total int64
+	for f := range entryFiles(c.dir.root, ".") {
+		if !f.Entry {
+			t.Errorf("%s is left", f.Path)
+		}
+		total += onDisk(f.Size)
+	}
+	if total > 2<<20 || total < 1<<20 {
+		t.Errorf("%d bytes are left", total)
+	}
+	w.want(t)
+}
+
+func entryFile(t *testing.T, c *Cache, dir, key string) string {
+	t.Helper()
+	return filepath.Join(dir, subdirectory, entryPath(kind, c.seal.name(kind, key)))
+}
+
+func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
+	dir := t.TempDir()
+	c, _ := openCache(t, Options{Dir: dir, MaxSize: 1 << 20})
+	now := time.Now().Add(-24 * time.Hour)
+	c.dir.now = func() time.Time { return now }
+	value := func(key string) string {
+		b := valueOf(key + strings.Repeat("-", 8))
+		return string(bytes.Repeat(b, 1+60_000/max(len(b), 1))[:60_000])
+	}
+	put(t, c, "used", value("used"))
+	for i := range 60 {
+		key := strconv.Itoa(i)
+		put(t, c, key, value(key))
+		now = now.Add(2 * time.Minute)
+		// The file's time is the system's; the test's clock is behind it.
+		if err := os.Chtimes(entryFile(t, c, dir, key), now, now); err != nil {
+			t.Fatal(err)
+		}
+		wantValue(t, c, "used", value("used"))
+		var total int64
+		for f := range entryFiles(c.dir.root, ".") {
+			total += onDisk(f.Size)
+		}
+		if total > 1<<20 {
+			t.Fatalf("%d bytes after %d entries", total, i)
+		}
+	}
+	wantNone(t, c, "0")
+	wantValue(t, c, "59", value("59"))
+}
+
+func TestTooLargeToKeep(t *testing.T) {
+	c, _ := openCache(t, Options{MaxSize: 1 << 20})
+	b := make([]byte, 1<<20)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(b)
+	put(t, c, "small", "value")
+	if err := c.Put(t.Context(), kind, "large", b); err == nil {
+		t.Error("kept")
+	}
+	wantValue(t, c, "small", "value")
+}
+
+// TestHitWritesNothing: only the first hit of a minute notes that an entry is in use.
+func TestHitWritesNothing(t *testing.T) {
+	dir := t.TempDir()
+	c, _ := openCache(t, Options{Dir: dir})
+	put(t, c, "one", "value")
+	file := entryFile(t, c, dir, "one")
+	for name, tt := range map[string]struct {
+		age     time.Duration
+		touched bool
+	}{"recent": {touchAfter / 2, false}, "old": {2 * touchAfter, true}} {
+		at := time.Now().Add(-tt.age).Truncate(time.Second)
+		if err := os.Chtimes(file, at, at); err != nil {
+			t.Fatal(err)
+		}
+		wantValue(t, c, "one", "value")
+		info, err := os.Stat(file)
+		if err != nil || info.ModTime().Equal(at) == tt.touched {
+			t.Errorf("%s: %v %v", name, info.ModTime(), err)
+		}
+	}
+}
+
+func TestDamagedEntries(t *testing.T) {
+	for name, key := range map[string]string{"checksum": "", "HMAC": secret} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			c, w := openCache(t, Options{Dir: dir, Key: key})
+			put(t, c, "one", "value")
+			put(t, c, "two", "another")
+			file := entryFile(t, c, dir, "one")
+			whole, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			another, err := os.ReadFile(entryFile(t, c, dir, "two"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			otherSeal, err := newSealer(secret[len(key):]).seal(kind, "one", []byte("value"))
+			if key != "" {
+				otherSeal, err = newSealer("").seal(kind, "one", []byte("value"))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			flipped := bytes.Clone(whole)
+			flipped[len(flipped)-1] ^= 1
+			for name, content := range map[string][]byte{
+				"empty": nil, "cut": whole[:len(whole)/2], "a bit": flipped, "longer": append(bytes.Clone(whole), 0), "zeros": make([]byte, len(whole)),
+				"another key's": another, "another seal": otherSeal, "gzip, as of old": []byte("\x1f\x8b\x08"),
+			} {
+				if err := os.WriteFile(file, content, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if _, ok := c.Get(t.Context(), kind, "one"); ok {
+					t.Errorf("%s is used", name)
+				}
+				put(t, c, "one", "value")
+				wantValue(t, c, "one", "value")
+			}
+			w.want(t)
+		})
+	}
+}
+
+// A bomb with a good seal, which whoever has the key could make, is bounded all the same.
+func TestSealedBomb(t *testing.T) {
+	s := newSealer("")
+	out := append(make([]byte, headSize), zstdBomb(t, maxValue+1)...)
+	copy(out, magic)
+	out[len(magic)] = s.mode()
+	copy(out[len(magic)+1:], s.sum(kind, "one", out[headSize:]))
+	if _, err := s.open(kind, "one", out); !errors.Is(err, errSeal) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestModes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new")
+	c, _ := openCache(t, Options{Dir: dir})
+	put(t, c, "one", "value")
+	if err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %s", p, info.Mode())
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A directory that others can write to holds what they put there: without a key it is
+// not used, with one entries speak for themselves.
+func TestForeignDirectory(t *testing.T) {
+	cases := map[string]func(dir string) error{"mode": func(dir string) error { return os.Chmod(dir, 0o777) }}
+	if os.Geteuid() == 0 {
+		cases["owner"] = func(dir string) error { return os.Chown(dir, 4711, 4711) }
+	}
+	for name, expose := range cases {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			before, _ := openCache(t, Options{Dir: dir})
+			put(t, before, "one", "value")
+			if err := expose(filepath.Join(dir, subdirectory)); err != nil {
+				t.Fatal(err)
+			}
+			c, w := openCache(t, Options{Dir: dir})
+			wantNone(t, c, "one")
+			put(t, c, "one", "value")
+			wantNone(t, c, "one")
+			w.want(t, "others can write to it")
+			sealed, w := openCache(t, Options{Dir: dir, Key: secret})
+			wantNone(t, sealed, "one")
+			put(t, sealed, "one", "value")
+			wantValue(t, sealed, "one", "value")
+			w.want(t)
+		})
+	}
+}
+
+// TestHostileDirectory: nothing outside is read, written or removed, and nothing waits.
+func TestHostileDirectory(t *testing.T) {
+	outside := t.TempDir()
+	keep := filepath.Join(outside, "keep")
+	if err := os.WriteFile(keep, []byte("keep"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("the subdirectory is a link", func(t *testing.T) {
+		dir := t.TempDir()
+		if err := os.Symlink(outside, filepath.Join(dir, subdirectory)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(Options{Dir: dir}); err == nil {
+			t.Error("opened")
+		}
+	})
+	dir := t.TempDir()
+	c, _ := openCache(t, Options{Dir: dir, Key: secret})
+	plant := map[string]func(file string) error{
+		"a link to a file": func(file string) error { return os.Symlink(keep, file) },
+		"a FIFO":           func(file string) error { return syscall.Mkfifo(file, 0o600) },
+		"a directory":      func(file string) error { return os.MkdirAll(filepath.Join(file, "x"), 0o700) },
+		"a huge file":      func(file string) error { return os.WriteFile(file, nil, 0o600) },
+	}
+	for name, make := range plant {
+		t.Run(name, func(t *testing.T) {
+			file := entryFile(t, c, dir, name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), make(file)); err != nil {
+				t.Fatal(err)
+			}
+			if name == "a huge file" {
+				if err := os.Truncate(file, 1<<40); err != nil {
+					t.Fatal(err)
+				}
+			}
+			wantNone(t, c, name)
+			err := c.Put(t.Context(), kind, name, []byte("value"))
+			if name == "a directory" {
+				if err == nil {
+					t.Error("no error")
+				}
+				return
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			wantValue(t, c, name, "value")
+		})
+	}
+	t.Run("a directory is a link", func(t *testing.T) {
+		file := entryFile(t, c, dir, "linked")
+		_ = os.RemoveAll(filepath.Dir(file))
+		if err := os.Symlink(outside, filepath.Dir(file)); err != nil {
+			t.Fatal(err)
+		}
+		wantNone(t, c, "linked")
+		if err := c.Put(t.Context(), kind, "linked", []byte("value")); err == nil {
+			t.Error("written through a link")
+		}
+	})
+	t.Run("sizes", func(t *testing.T) {
+		file := filepath.Join(dir, subdirectory, sizesFile)
+		for name, make := range map[string]func() error{
+			"a link":  func() error { return os.Symlink(keep, file) },
+			"a FIFO":  func() error { return syscall.Mkfifo(file, 0o600) },
+			"garbage": func() error { return os.WriteFile(file, []byte("x\ny\n"), 0o600) },
+			"future":  func() error { return os.WriteFile(file, []byte("99999999999\n1\n"), 0o600) },
+			"minus":   func() error { return os.WriteFile(file, fmt.Appendf(nil, "%d\n-99999999\n", time.Now().Unix()), 0o600) },
+		} {
+			if err := errors.Join(os.RemoveAll(file), make()); err != nil {
+				t.Fatal(err)
+			}
+			put(t, c, "after "+name, "value")
+			if _, known := c.dir.count(0); !known {
+				t.Errorf("%s: not replaced", name)
+			}
+		}
+	})
+	if entries, err := os.ReadDir(outside); err != nil || len(entries) != 1 {
+		t.Errorf("outside: %v %v", entries, err)
+	}
+	if b, err := os.ReadFile(keep); err != nil || string(b) != "keep" {
+		t.Errorf("outside: %q %v", b, err)
+	}
+}
+
+func TestFiles(t *testing.T) {
+	dir := t.TempDir()
+	c, _ := openCache(t, Options{Dir: dir})
+	put(t, c, "one", "value")
+	entry := entryFile(t, c, dir, "one")
+	for _, name := range []string{filepath.Join(dir, "layers", "notes.txt"), filepath.Join(dir, "layers", "layers", "notes.txt"), filepath.Join(filepath.Dir(entry), "notes.txt"),
+		filepath.Join(dir, strings.Repeat("a", 64)), filepath.Join(filepath.Dir(entry), tempPrefix+"X")} {
+		if err := os.WriteFile(name, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(entry, filepath.Join(filepath.Dir(entry), strings.Repeat("b", 64))); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	var got []string
+	for f := range Files(root) {
+		got = append(got, f.Path)
+	}
+	slices.Sort(got)
+	rel, err := filepath.Rel(dir, entry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"layers/.sizes", filepath.Dir(rel) + "/" + tempPrefix + "X", rel}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// Processes that open the same directory at once find or make it.
+func TestParallelProcesses(t *testing.T) {
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			c, err := Open(Options{Dir: dir})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			for i := range 50 {
+				key := strconv.Itoa(i)
+				if err := c.Put(t.Context(), kind, key, valueOf(key)); err != nil {
+					t.Error(err)
+				}
+				if got, ok := c.Get(t.Context(), kind, key); !ok || !bytes.Equal(got, valueOf(key)) {
+					t.Errorf("%s: %t", key, ok)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,558 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layercache
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ocigate/ocigate/pkg/internal/redistest"
+)
+
+const (
+	secret = "0123456789abcdef0123456789abcdef"
+	kind   = "layers"
+)
+
+// warnings collects what a cache says.
+type warnings struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (w *warnings) add(s string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lines = append(w.lines, s)
+}
+
+// want demands one line for each text, in any order, and none besides.
+func (w *warnings) want(t *testing.T, texts ...string) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.lines) != len(texts) {
+		t.Fatalf("warnings %q, want %q", w.lines, texts)
+	}
+	for _, text := range texts {
+		if !slices.ContainsFunc(w.lines, func(s string) bool { return strings.Contains(s, text) }) {
+			t.Errorf("warnings %q, want %q", w.lines, text)
+		}
+	}
+	for _, line := range w.lines {
+		if strings.Contains(line, "hunter2") || strings.Contains(line, secret) {
+			t.Errorf("a secret is shown: %s", line)
+		}
+	}
+}
+
+func openCache(t *testing.T, o Options) (*Cache, *warnings) {
+	t.Helper()
+	w := &warnings{}
+	o.Warn = w.add
+	if o.Dir == "" {
+		o.Dir = t.TempDir()
+	}
+	c, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c, w
+}
+
+func parse(t *testing.T, url string) *Redis {
+	t.Helper()
+	r, err := ParseRedis(url, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func wantValue(t *testing.T, c *Cache, key, want string) {
+	t.Helper()
+	if got, ok := c.Get(t.Context(), kind, key); !ok || string(got) != want {
+		t.Errorf("%s: %q %t, want %q", key, got, ok, want)
+	}
+}
+
+func wantNone(t *testing.T, c *Cache, key string) {
+	t.Helper()
+	if got, ok := c.Get(t.Context(), kind, key); ok {
+		t.Errorf("%s: %q, want nothing", key, got)
+	}
+}
+
+func put(t *testing.T, c *Cache, key, value string) {
+	t.Helper()
+	if err := c.Put(t.Context(), kind, key, []byte(value)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// admin is a client of the test's own.
+func admin(t *testing.T, addr string) *redis.Client {
+	t.Helper()
+	c := redis.NewClient(&redis.Options{Addr: addr, Protocol: 2, DisableIdentity: true})
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func TestRedisIsShared(t *testing.T) {
+	s := redistest.Start(t)
+	url := "redis://" + s.Addr + "/3"
+	a, aw := openCache(t, Options{Key: secret, Redis: parse(t, url)})
+	b, bw := openCache(t, Options{Key: secret, Redis: parse(t, url)})
+	wantNone(t, b, "one")
+	put(t, a, "one", "what was learned")
+	wantValue(t, b, "one", "what was learned")
+
+	// Other secrets and other databases are other caches.
+	other, _ := openCache(t, Options{Key: strings.Repeat("x", 32), Redis: parse(t, url)})
+	wantNone(t, other, "one")
+	put(t, other, "one", "other")
+	wantValue(t, a, "one", "what was learned")
+	elsewhere, _ := openCache(t, Options{Key: secret, Redis: parse(t, "redis://"+s.Addr)})
+	wantNone(t, elsewhere, "one")
+
+	// What came from Redis is kept here.
+	s.Kill()
+	wantValue(t, b, "one", "what was learned")
+	aw.want(t)
+	bw.want(t)
+}
+
+func TestRedisEntriesExpire(t *testing.T) {
+	s := redistest.Start(t)
+	r := parse(t, "redis://"+s.Addr)
+	r.TTL = 36 * time.Hour
+	c, _ := openCache(t, Options{Key: secret, Redis: r})
+	put(t, c, "one", "value")
+	ttl, err := admin(t, s.Addr).TTL(t.Context(), redisKey(kind, c.seal.name(kind, "one"))).Result()
+	if err != nil || ttl <= 35*time.Hour || ttl > 36*time.Hour {
+		t.Errorf("the entry lives %s: %v", ttl, err)
+	}
+}
+
+func TestRedisWithPassword(t *testing.T) {
+	s := redistest.Start(t, "--requirepass", "hunter2")
+	for name, tt := range map[string]struct {
+		url, password string
+		warn          []string
+	}{
+		"in the URL":      {"redis://:hunter2@" + s.Addr, "", nil},
+		"in the variable": {"redis://" + s.Addr, "hunter2", nil},
+		"with a user":     {"redis://default:hunter2@" + s.Addr, "wrong", nil},
+		"wrong":           {"redis://:hunter22@" + s.Addr, "", []string{"refused the user or the password"}},
+		"none":            {"redis://" + s.Addr, "", []string{"refused the user or the password (NOAUTH)"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, err := ParseRedis(tt.url, tt.password)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, w := openCache(t, Options{Key: secret, Redis: r})
+			put(t, c, name, "value")
+			put(t, c, name, "value")
+			wantValue(t, c, name, "value") // at least from the directory
+			wantNone(t, c, "missing")
+			w.want(t, tt.warn...)
+			n, err := redis.NewClient(&redis.Options{Addr: s.Addr, Password: "hunter2"}).Exists(t.Context(), redisKey(kind, c.seal.name(kind, name))).Result()
+			if err != nil || n != int64(1-len(tt.warn)) {
+				t.Errorf("%d entries in Redis: %v", n, err)
+			}
+		})
+	}
+}
+
+func TestRedisWithTLS(t *testing.T) {
+	s := redistest.StartTLS(t)
+	pem, err := os.ReadFile(s.CAFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cas := x509.NewCertPool()
+	cas.AppendCertsFromPEM(pem)
+	for name, tt := range map[string]struct {
+		url  string
+		cas  *x509.CertPool
+		warn []string
+	}{
+		"trusted":     {"rediss://" + s.Addr, cas, nil},
+		"not trusted": {"rediss://" + s.Addr, nil, []string{"--ca-file"}},
+		"other name":  {"rediss://" + strings.Replace(s.Addr, "127.0.0.1", "localhost", 1), cas, []string{"--ca-file"}},
+		"without TLS": {"redis://" + s.Addr, nil, []string{"is not used from here on"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := parse(t, tt.url)
+			r.CAs = tt.cas
+			a, w := openCache(t, Options{Key: secret, Redis: r})
+			put(t, a, name, "value")
+			b, _ := openCache(t, Options{Key: secret, Redis: r})
+			if _, ok := b.Get(t.Context(), kind, name); ok != (len(tt.warn) == 0) {
+				t.Errorf("shared: %t", ok)
+			}
+			w.want(t, tt.warn...)
+		})
+	}
+	plain := redistest.Start(t)
+	c, w := openCache(t, Options{Key: secret, Redis: parse(t, "rediss://"+plain.Addr)})
+	wantNone(t, c, "one")
+	w.want(t, "is not used from here on")
+}
+
+func TestRedisNeedsTheKey(t *testing.T) {
+	var asked sync.Once
+	used := false
+	addr := serve(t, func(net.Conn) { asked.Do(func() { used = true }) })
+	c, w := openCache(t, Options{Redis: parse(t, "redis://"+addr)})
+	put(t, c, "one", "value")
+	wantValue(t, c, "one", "value")
+	wantNone(t, c, "two")
+	w.want(t, KeyVariable)
+	if used {
+		t.Error("Redis was asked without a key")
+	}
+	if _, err := Open(Options{Dir: t.TempDir(), Key: "short"}); err == nil {
+		t.Error("a key that can be guessed was taken")
+	}
+}
+
+func TestRedisDiesInTheMiddle(t *testing.T) {
+	s := redistest.Start(t)
+	c, w := openCache(t, Options{Key: secret, Redis: parse(t, "redis://"+s.Addr)})
+	put(t, c, "one", "value")
+	s.Kill()
+	for i := range 20 {
+		key := fmt.Sprint("after", i)
+		wantNone(t, c, key)
+		put(t, c, key, key)
+		wantValue(t, c, key, key)
+	}
+	w.want(t, "is not used from here on")
+}
+
+func TestReadOnlyRedis(t *testing.T) {
+	s := redistest.Start(t)
+	url := "redis://" + s.Addr
+	a, _ := openCache(t, Options{Key: secret, Redis: parse(t, url)})
+	put(t, a, "one", "value")
+	if err := admin(t, s.Addr).Do(t.Context(), "ACL", "SETUSER", "reader", "on", ">hunter2", "~*", "+get", "+select").Err(); err != nil {
+		t.Fatal(err)
+	}
+	b, w := openCache(t, Options{Key: secret, Redis: parse(t, "redis://reader:hunter2@"+s.Addr)})
+	put(t, b, "two", "value")
+	put(t, b, "three", "value")
+	wantValue(t, b, "one", "value")
+	w.want(t, "NOPERM")
+}
+
+// TestPoisonedRedis: whoever can write to Redis, and has no key, changes nothing.
+func TestPoisonedRedis(t *testing.T) {
+	s := redistest.Start(t)
+	url := "redis://" + s.Addr
+	good, _ := openCache(t, Options{Key: secret, Redis: parse(t, url)})
+	put(t, good, "victim", "true")
+	put(t, good, "other", "of another layer")
+	ctx := t.Context()
+	db := admin(t, s.Addr)
+	at := func(kind, key string) string { return redisKey(kind, good.seal.name(kind, key)) }
+	genuine, err := db.Get(ctx, at(kind, "victim")).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	another, err := db.Get(ctx, at(kind, "other")).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := good.Put(ctx, "digests", "victim", []byte("a digest's")); err != nil {
+		t.Fatal(err)
+	}
+	ofAnotherKind, err := db.Get(ctx, at("digests", "victim")).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	without := newSealer("")
+	unsealed, err := without.seal(kind, "victim", []byte("forged"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrongKey, err := newSealer(strings.Repeat("y", 32)).seal(kind, "victim", []byte("forged"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	swapped := slices.Concat(genuine[:headSize], another[headSize:])
+	relabelled := bytes.Clone(unsealed)
+	relabelled[len(magic)] = sealHMAC
+	bomb := slices.Concat(genuine[:headSize], zstdBomb(t, 1<<30))
+	flipped := bytes.Clone(genuine)
+	flipped[len(flipped)-1] ^= 1
+	for name, value := range map[string][]byte{
+		"another layer's":        another,
+		"another kind's":         ofAnotherKind,
+		"a checksum, no HMAC":    unsealed,
+		"a checksum called HMAC": relabelled,
+		"another secret's":       wrongKey,
+		"another value's HMAC":   swapped,
+		"cut":                    genuine[:len(genuine)-3],
+		"cut in the seal":        genuine[:20],
+		"longer":                 append(bytes.Clone(genuine), 0),
+		"a bit":                  flipped,
+		"a bomb":                 bomb,
+		"empty":                  {},
+		"text":                   []byte(`{"blob":{"SchemaVersion":2}}`),
+		"large":                  make([]byte, maxSealed),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := db.Set(ctx, at(kind, "victim"), value, 0).Err(); err != nil {
+				t.Fatal(err)
+			}
+			c, w := openCache(t, Options{Key: secret, Redis: parse(t, url)})
+			wantNone(t, c, "victim")
+			wantNone(t, c, "victim")
+			w.want(t, "is not used")
+			// The layer is analysed, and what was planted is replaced.
+			put(t, c, "victim", "true")
+			again, w := openCache(t, Options{Key: secret, Redis: parse(t, url)})
+			wantValue(t, again, "victim", "true")
+			w.want(t)
+		})
+	}
+	t.Run("too large", func(t *testing.T) {
+		if err := db.SetRange(ctx, at(kind, "victim"), maxSealed, "x").Err(); err != nil {
+			t.Fatal(err)
+		}
+		c, w := openCache(t, Options{Key: secret, Redis: parse(t, url)})
+		wantNone(t, c, "victim")
+		w.want(t, "is not Redis's protocol")
+	})
+	t.Run("another type", func(t *testing.T) {
+		db.Del(ctx, at(kind, "victim"))
+		if err := db.LPush(ctx, at(kind, "victim"), "x").Err(); err != nil {
+			t.Fatal(err)
+		}
+		c, w := openCache(t, Options{Key: secret, Redis: parse(t, url)})
+		wantNone(t, c, "victim")
+		put(t, c, "victim", "true")
+		w.want(t, "is not used")
+		again, _ := openCache(t, Options{Key: secret, Redis: parse(t, url)})
+		wantValue(t, again, "victim", "true")
+	})
+	t.Run("an old entry of the same key", func(t *testing.T) {
+		// It says what it said: what a layer holds does not change. That of another
+		// analyser or setting has another key.
+		if err := db.Set(ctx, at(kind, "victim"), genuine, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		c, w := openCache(t, Options{Key: secret, Redis: parse(t, url)})
+		wantValue(t, c, "victim", "true")
+		w.want(t)
+	})
+}
+
+// zstdBomb inflates to n zeros.
+func zstdBomb(t *testing.T, n int64) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := zstd.NewWriter(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.CopyN(w, zeros{}, n); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+// serve runs a server that does with each connection what handle does.
+func serve(t *testing.T, handle func(net.Conn)) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var open []net.Conn
+	t.Cleanup(func() {
+		_ = l.Close()
+		mu.Lock()
+		for _, c := range open {
+			_ = c.Close()
+		}
+		mu.Unlock()
+		wg.Wait()
+	})
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			open = append(open, c)
+			mu.Unlock()
+			wg.Go(func() {
+				defer c.Close()
+				handle(c)
+			})
+		}
+	})
+	return l.Addr().String()
+}
+
+// answering replies to every request with the same bytes, as often as they are read.
+func answering(reply string, forever bool) func(net.Conn) {
+	return func(c net.Conn) {
+		b := make([]byte, 64<<10)
+		for {
+			if _, err := c.Read(b); err != nil {
+				return
+			}
+			for {
+				if _, err := io.WriteString(c, reply); err != nil {
+					return
+				}
+				if !forever {
+					break
+				}
+			}
+		}
+	}
+}
+
+// TestRudeRedis: what a server that is no Redis does costs one warning.
+func TestRudeRedis(t *testing.T) {
+	silent := func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
+	for name, tt := range map[string]struct {
+		handle func(net.Conn)
+		scheme string
+		warn   string
+	}{
+		"accepts and never answers":    {silent, "redis", "does not answer in time"},
+		"never answers the handshake":  {silent, "rediss", "does not answer in time"},
+		"hangs up":                     {func(net.Conn) {}, "redis", ""},
+		"speaks HTTP":                  {answering("HTTP/1.1 400 Bad Request\r\n\r\n", false), "redis", "not Redis's protocol"},
+		"speaks HTTP, TLS expected":    {answering("HTTP/1.1 400 Bad Request\r\n\r\n", false), "rediss", "does not speak TLS"},
+		"promises a terabyte":          {answering("$1099511627776\r\n", false), "redis", "not Redis's protocol"},
+		"promises more than there is":  {answering("$9223372036854775807\r\n", false), "redis", "not Redis's protocol"},
+		"promises a million elements":  {answering("*1000000\r\n", false), "redis", "not Redis's protocol"},
+		"nests arrays without end":     {answering("*1\r\n", true), "redis", ""},
+		"sends large parts of arrays":  {answering("*900\r\n$60000000\r\n", false), "redis", "not Redis's protocol"},
+		"sends a line without end":     {answering(strings.Repeat("+", 4096), true), "redis", "not Redis's protocol"},
+		"sends a negative length":      {answering("$-7\r\n", false), "redis", "not Redis's protocol"},
+		"sends RESP3 maps":             {answering("%1000000000\r\n", false), "redis", "not Redis's protocol"},
+		"says something with controls": {answering("-EVIL\x1b[2J hunter2 ::set-output\r\n", false), "redis", ""},
+		"echoes the password":          {answering("-ERR hunter2\r\n", false), "redis", "it answered ERR"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr := serve(t, tt.handle)
+			c, w := openCache(t, Options{Key: secret, Redis: parse(t, tt.scheme+"://:hunter2@"+addr)})
+			var wg sync.WaitGroup
+			for i := range 8 {
+				wg.Go(func() {
+					for j := range 4 {
+						key := fmt.Sprint(i, "-", j)
+						wantNone(t, c, key)
+						if err := c.Put(t.Context(), kind, key, []byte(key)); err != nil {
+							t.Error(err)
+						}
+						wantValue(t, c, key, key)
+					}
+				})
+			}
+			wg.Wait()
+			w.want(t, tt.warn)
+			for _, line := range w.lines {
+				if strings.ContainsFunc(line, func(r rune) bool { return r < ' ' }) || strings.Contains(line, "set-output") {
+					t.Errorf("a server's words are shown: %q", line)
+				}
+			}
+			c.Close()
+		})
+	}
+	t.Run("nobody is there", func(t *testing.T) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := l.Addr().String()
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		c, w := openCache(t, Options{Key: secret, Redis: parse(t, "redis://"+addr)})
+		wantNone(t, c, "one")
+		w.want(t, "connection refused")
+	})
+}
+
+// A server that is only slow may cost some seconds in all, not some at every request.
+func TestSlowRedis(t *testing.T) {
+	r := &remote{addr: "redis.example.com:6379", warn: func(string) {}}
+	w := &warnings{}
+	r.warn = w.add
+	r.lost = maxLost
+	if err := r.request(t.Context(), func(context.Context) error { return nil }); err != nil || r.isOff() {
+		t.Errorf("a fast reply: %v, off %t", err, r.isOff())
+	}
+	if err := r.request(t.Context(), func(context.Context) error { time.Sleep(slack + time.Millisecond); return nil }); err != nil || !r.isOff() {
+		t.Errorf("the last slow reply: %v, off %t", err, r.isOff())
+	}
+	w.want(t, "slow")
+}
+
+func TestCancelledRunWarnsOfNothing(t *testing.T) {
+	addr := serve(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+	c, w := openCache(t, Options{Key: secret, Redis: parse(t, "redis://"+addr)})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, ok := c.Get(ctx, kind, "one"); ok {
+		t.Error("found")
+	}
+	w.want(t)
+}
+
+func TestParseRedis(t *testing.T) {
+	for url, want := range map[string]Redis{
+		"redis://cache":                      {addr: "cache:6379", host: "cache"},
+		"rediss://cache.example.com:7000/12": {addr: "cache.example.com:7000", host: "cache.example.com", db: 12, tls: true},
+		"redis://:p%40ss@[::1]:7000/":        {addr: "[::1]:7000", host: "::1", password: "p@ss"},
+		"redis://user:hunter2@10.0.0.1":      {addr: "10.0.0.1:6379", host: "10.0.0.1", username: "user", password: "hunter2"},
+	} {
+		got, err := ParseRedis(url, "")
+		if err != nil || *got != want {
+			t.Errorf("%s: %+v %v", url, got, err)
+		}
+	}
+	for _, url := range []string{"", "cache:6379", "http://cache", "redis:", "redis://", "redis://:hunter2@", "redis://cache:0", "redis://cache:99999", "redis://cache:x/hunter2",
+		"redis://cache/a", "redis://cache/-1", "redis://cache/1/2", "rediss://cache?skip_verify=true", "redis://cache?", "redis://cache#hunter2", "redis://ho st:hunter2@x", "unix:///tmp/hunter2"} {
+		_, err := ParseRedis(url, "")
+		if err == nil {
+			t.Errorf("%s is taken", url)
+		} else if strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
