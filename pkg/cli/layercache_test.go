@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/gomodule/redigo/redis"
 
 	"github.com/ocigate/ocigate/pkg/internal/imagetest"
 	"github.com/ocigate/ocigate/pkg/internal/redistest"
@@ -390,7 +390,10 @@ func TestCacheThatOthersCanWrite(t *testing.T) {
 // good image in the place of a bad one's.
 func TestPoisonedRedis(t *testing.T) {
 	s := redistest.Start(t)
-	db := redis.NewClient(&redis.Options{Addr: s.Addr, Protocol: 2, DisableIdentity: true})
+	db, err := redis.Dial("tcp", s.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer db.Close()
 	p := newProcess(t)
 	write := func(name, busybox string) string {
@@ -399,7 +402,7 @@ func TestPoisonedRedis(t *testing.T) {
 	good, bad := write("good.tar", "1.36.1-r31"), write("bad.tar", "1.36.1-r28")
 	env := []string{"OCIGATE_CACHE_KEY=" + cacheKey, "OCIGATE_CACHE=redis://" + s.Addr}
 	layers := func() []string {
-		keys, err := db.Keys(t.Context(), "ocigate:1:layers:*").Result()
+		keys, err := redis.Strings(db.Do("KEYS", "ocigate:1:layers:*"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -415,12 +418,12 @@ func TestPoisonedRedis(t *testing.T) {
 	if len(first) != 1 || len(both) != 2 {
 		t.Fatalf("%q, then %q", first, both)
 	}
-	good1, err := db.Get(t.Context(), first[0]).Result()
+	good1, err := redis.Bytes(db.Do("GET", first[0]))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, k := range both {
-		if err := db.Set(t.Context(), k, good1, 0).Err(); err != nil {
+		if _, err := db.Do("SET", k, good1); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/gomodule/redigo/redis"
 )
 
 // Redis says where a Redis or Valkey is, and how to use it. Its password is in nothing
@@ -83,45 +83,28 @@ const connections = 8
 
 // remote keeps entries in Redis. After its first failure it is not asked any more.
 type remote struct {
-	addr   string
-	client *redis.Client
-	ttl    time.Duration
-	warn   func(string)
+	addr string
+	pool *redis.Pool
+	ttl  time.Duration
+	warn func(string)
 
 	mu       sync.Mutex
 	off      bool
 	readOnly bool
 	lost     time.Duration
-	// conns are all connections, open or not: the library forgets some that failed.
-	conns []net.Conn
 }
 
-// quiet is the library's logger: it would write to the process's standard error.
-type quiet struct{}
-
-func (quiet) Printf(context.Context, string, ...any) {}
-
 func newRemote(o *Redis, warn func(string)) *remote {
-	redis.SetLogger(quiet{})
-	r := &remote{addr: o.addr, ttl: cmp.Or(o.TTL, DefaultTTL), warn: warn}
-	r.client = redis.NewClient(&redis.Options{
-		Addr: o.addr, Username: o.username, Password: o.password, DB: o.db,
-		// Nothing but plain requests and replies, and no second attempt at anything.
-		Protocol: 2, DisableIdentity: true, MaxRetries: -1, DialerRetries: 1,
-		DialTimeout: dialTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout, PoolTimeout: requestTimeout,
-		ContextTimeoutEnabled: true, PoolSize: connections,
-		Dialer: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := o.dial(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.conns = append(r.conns, conn)
-			return conn, nil
-		},
-	})
-	return r
+	return &remote{addr: o.addr, ttl: cmp.Or(o.TTL, DefaultTTL), warn: warn,
+		pool: &redis.Pool{DialContext: o.connect, MaxActive: connections, MaxIdle: connections, Wait: true,
+			// Servers hang up on connections that nobody uses for minutes, as while a layer is analysed.
+			IdleTimeout: 30 * time.Second}}
+}
+
+// connect dials and logs in.
+func (o *Redis) connect(ctx context.Context) (redis.Conn, error) {
+	return redis.DialContext(ctx, "tcp", o.addr, redis.DialContextFunc(o.dial), redis.DialReadTimeout(dialTimeout), redis.DialWriteTimeout(requestTimeout),
+		redis.DialUsername(o.username), redis.DialPassword(o.password), redis.DialDatabase(o.db))
 }
 
 func (o *Redis) dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -142,16 +125,7 @@ func (o *Redis) dial(ctx context.Context, network, addr string) (net.Conn, error
 	return &guarded{Conn: secure}, nil
 }
 
-// close reports nothing: what was sent was answered.
-func (r *remote) close() {
-	_ = r.client.Close()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.off = true
-	for _, c := range r.conns {
-		_ = c.Close()
-	}
-}
+func (r *remote) close() { _ = r.pool.Close() } // what was sent was answered
 
 // redisKey is the key of an entry; the number is that of the format.
 func redisKey(kind, name string) string { return "ocigate:1:" + kind + ":" + name }
@@ -161,17 +135,13 @@ func (r *remote) get(ctx context.Context, kind, name string) ([]byte, error) {
 	if r.isOff() {
 		return nil, errNone
 	}
-	var b []byte
-	err := r.request(ctx, func(ctx context.Context) (err error) {
-		b, err = r.client.Get(ctx, redisKey(kind, name)).Bytes()
-		return err
-	})
+	b, err := redis.Bytes(r.request(ctx, "GET", redisKey(kind, name)))
 	switch {
 	case err == nil:
 		return b, nil
-	case errors.Is(err, redis.Nil):
+	case errors.Is(err, redis.ErrNil):
 		return nil, errNone
-	case redis.HasErrorPrefix(err, "WRONGTYPE"):
+	case replyCode(err) == "WRONGTYPE":
 		return nil, nil // somebody put something else there: it has no seal
 	}
 	r.fail(ctx, err)
@@ -185,9 +155,7 @@ func (r *remote) put(ctx context.Context, kind, name string, sealed []byte) {
 	if skip {
 		return
 	}
-	err := r.request(ctx, func(ctx context.Context) error {
-		return r.client.Set(ctx, redisKey(kind, name), sealed, r.ttl).Err()
-	})
+	_, err := r.request(ctx, "SET", redisKey(kind, name), sealed, "PX", r.ttl.Milliseconds())
 	if code := replyCode(err); code != "" && !isAuthentication(code) {
 		// It answers, and refuses to be written to: what it holds can be read all the same.
 		r.mu.Lock()
@@ -205,31 +173,42 @@ func (r *remote) put(ctx context.Context, kind, name string, sealed []byte) {
 }
 
 // request bounds the time of one request, and of all slow ones together.
-func (r *remote) request(ctx context.Context, do func(context.Context) error) error {
-	bounded, cancel := context.WithTimeout(ctx, requestTimeout)
+func (r *remote) request(ctx context.Context, command string, args ...any) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	start := time.Now()
-	err := recovered(bounded, do)
-	if over := time.Since(start) - slack; over > 0 {
-		r.mu.Lock()
-		r.lost += over
-		slow := r.lost > maxLost
-		r.mu.Unlock()
-		if slow && (err == nil || errors.Is(err, redis.Nil)) {
-			r.turnOff("it is slow")
-		}
-	}
-	return err
+	reply, err := r.do(ctx, command, args)
+	r.spent(time.Since(start), err)
+	return reply, err
 }
 
-// recovered is what a panic of the library, on something that a server sent, becomes.
-func recovered(ctx context.Context, do func(context.Context) error) (err error) {
+func (r *remote) do(ctx context.Context, command string, args []any) (reply any, err error) {
+	// A panic of the library on something that a server sent is a bad reply.
 	defer func() {
 		if p := recover(); p != nil {
-			err = errReply
+			reply, err = nil, errReply
 		}
 	}()
-	return do(ctx)
+	conn, err := r.pool.GetContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close() // back to the pool
+	return redis.DoWithTimeout(conn, requestTimeout, command, args...)
+}
+
+// spent counts what a request took. One that failed turns Redis off anyway.
+func (r *remote) spent(d time.Duration, err error) {
+	if d <= slack {
+		return
+	}
+	r.mu.Lock()
+	r.lost += d - slack
+	slow := r.lost > maxLost
+	r.mu.Unlock()
+	if slow && err == nil {
+		r.turnOff("it is slow")
+	}
 }
 
 func (r *remote) isOff() bool {
@@ -270,7 +249,7 @@ func reason(err error) string {
 		return "its certificate is not trusted: name its authority with --ca-file"
 	case errors.As(err, &record):
 		return "it does not speak TLS: write redis://"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, redis.ErrPoolTimeout):
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "it does not answer in time"
 	case errors.Is(err, errReply):
 		return "what it sends is not Redis's protocol"
@@ -285,10 +264,10 @@ func reason(err error) string {
 // replyCode is the first word of an error that the server replied with: ERR, WRONGPASS.
 func replyCode(err error) string {
 	var reply redis.Error
-	if err == nil || errors.Is(err, redis.Nil) || !errors.As(err, &reply) {
+	if !errors.As(err, &reply) {
 		return ""
 	}
-	code, _, _ := strings.Cut(reply.Error(), " ")
+	code, _, _ := strings.Cut(string(reply), " ")
 	if !regexp.MustCompile(`^[A-Z]{1,20}$`).MatchString(code) {
 		return "an error"
 	}

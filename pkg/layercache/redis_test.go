@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gomodule/redigo/redis"
 	"github.com/klauspost/compress/zstd"
-	"github.com/redis/go-redis/v9"
 
 	"github.com/ocigate/ocigate/pkg/internal/redistest"
 )
@@ -104,12 +104,31 @@ func put(t *testing.T, c *Cache, key, value string) {
 	}
 }
 
-// admin is a client of the test's own.
-func admin(t *testing.T, addr string) *redis.Client {
+// admin sends commands as somebody else would.
+func admin(t *testing.T, addr, password string) func(command string, args ...any) any {
 	t.Helper()
-	c := redis.NewClient(&redis.Options{Addr: addr, Protocol: 2, DisableIdentity: true})
+	c, err := redis.Dial("tcp", addr, redis.DialPassword(password))
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { _ = c.Close() })
-	return c
+	return func(command string, args ...any) any {
+		t.Helper()
+		reply, err := c.Do(command, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reply
+	}
+}
+
+func mustBytes(t *testing.T, reply any) []byte {
+	t.Helper()
+	b, err := redis.Bytes(reply, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func TestRedisIsShared(t *testing.T) {
@@ -142,8 +161,8 @@ func TestRedisEntriesExpire(t *testing.T) {
 	r.TTL = 36 * time.Hour
 	c, _ := openCache(t, Options{Key: secret, Redis: r})
 	put(t, c, "one", "value")
-	ttl, err := admin(t, s.Addr).TTL(t.Context(), redisKey(kind, c.seal.name(kind, "one"))).Result()
-	if err != nil || ttl <= 35*time.Hour || ttl > 36*time.Hour {
+	seconds, err := redis.Int64(admin(t, s.Addr, "")("TTL", redisKey(kind, c.seal.name(kind, "one"))), nil)
+	if ttl := time.Duration(seconds) * time.Second; err != nil || ttl <= 35*time.Hour || ttl > 36*time.Hour {
 		t.Errorf("the entry lives %s: %v", ttl, err)
 	}
 }
@@ -171,9 +190,9 @@ func TestRedisWithPassword(t *testing.T) {
 			wantValue(t, c, name, "value") // at least from the directory
 			wantNone(t, c, "missing")
 			w.want(t, tt.warn...)
-			n, err := redis.NewClient(&redis.Options{Addr: s.Addr, Password: "hunter2"}).Exists(t.Context(), redisKey(kind, c.seal.name(kind, name))).Result()
-			if err != nil || n != int64(1-len(tt.warn)) {
-				t.Errorf("%d entries in Redis: %v", n, err)
+			n := admin(t, s.Addr, "hunter2")("EXISTS", redisKey(kind, c.seal.name(kind, name)))
+			if n != int64(1-len(tt.warn)) {
+				t.Errorf("%v entries in Redis", n)
 			}
 		})
 	}
@@ -251,9 +270,7 @@ func TestReadOnlyRedis(t *testing.T) {
 	url := "redis://" + s.Addr
 	a, _ := openCache(t, Options{Key: secret, Redis: parse(t, url)})
 	put(t, a, "one", "value")
-	if err := admin(t, s.Addr).Do(t.Context(), "ACL", "SETUSER", "reader", "on", ">hunter2", "~*", "+get", "+select").Err(); err != nil {
-		t.Fatal(err)
-	}
+	admin(t, s.Addr, "")("ACL", "SETUSER", "reader", "on", ">hunter2", "~*", "+get", "+select")
 	b, w := openCache(t, Options{Key: secret, Redis: parse(t, "redis://reader:hunter2@"+s.Addr)})
 	put(t, b, "two", "value")
 	put(t, b, "three", "value")
@@ -269,23 +286,14 @@ func TestPoisonedRedis(t *testing.T) {
 	put(t, good, "victim", "true")
 	put(t, good, "other", "of another layer")
 	ctx := t.Context()
-	db := admin(t, s.Addr)
+	db := admin(t, s.Addr, "")
 	at := func(kind, key string) string { return redisKey(kind, good.seal.name(kind, key)) }
-	genuine, err := db.Get(ctx, at(kind, "victim")).Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	another, err := db.Get(ctx, at(kind, "other")).Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
+	genuine := mustBytes(t, db("GET", at(kind, "victim")))
+	another := mustBytes(t, db("GET", at(kind, "other")))
 	if err := good.Put(ctx, "digests", "victim", []byte("a digest's")); err != nil {
 		t.Fatal(err)
 	}
-	ofAnotherKind, err := db.Get(ctx, at("digests", "victim")).Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
+	ofAnotherKind := mustBytes(t, db("GET", at("digests", "victim")))
 	without := newSealer("")
 	unsealed, err := without.seal(kind, "victim", []byte("forged"))
 	if err != nil {
@@ -318,9 +326,7 @@ func TestPoisonedRedis(t *testing.T) {
 		"large":                  make([]byte, maxSealed),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := db.Set(ctx, at(kind, "victim"), value, 0).Err(); err != nil {
-				t.Fatal(err)
-			}
+			db("SET", at(kind, "victim"), value)
 			c, w := openCache(t, Options{Key: secret, Redis: parse(t, url)})
 			wantNone(t, c, "victim")
 			wantNone(t, c, "victim")
@@ -333,18 +339,14 @@ func TestPoisonedRedis(t *testing.T) {
 		})
 	}
 	t.Run("too large", func(t *testing.T) {
-		if err := db.SetRange(ctx, at(kind, "victim"), maxSealed, "x").Err(); err != nil {
-			t.Fatal(err)
-		}
+		db("SETRANGE", at(kind, "victim"), maxSealed, "x")
 		c, w := openCache(t, Options{Key: secret, Redis: parse(t, url)})
 		wantNone(t, c, "victim")
 		w.want(t, "is not Redis's protocol")
 	})
 	t.Run("another type", func(t *testing.T) {
-		db.Del(ctx, at(kind, "victim"))
-		if err := db.LPush(ctx, at(kind, "victim"), "x").Err(); err != nil {
-			t.Fatal(err)
-		}
+		db("DEL", at(kind, "victim"))
+		db("LPUSH", at(kind, "victim"), "x")
 		c, w := openCache(t, Options{Key: secret, Redis: parse(t, url)})
 		wantNone(t, c, "victim")
 		put(t, c, "victim", "true")
@@ -355,9 +357,7 @@ func TestPoisonedRedis(t *testing.T) {
 	t.Run("an old entry of the same key", func(t *testing.T) {
 		// It says what it said: what a layer holds does not change. That of another
 		// analyser or setting has another key.
-		if err := db.Set(ctx, at(kind, "victim"), genuine, 0).Err(); err != nil {
-			t.Fatal(err)
-		}
+		db("SET", at(kind, "victim"), genuine)
 		c, w := openCache(t, Options{Key: secret, Redis: parse(t, url)})
 		wantValue(t, c, "victim", "true")
 		w.want(t)
@@ -513,12 +513,15 @@ func TestSlowRedis(t *testing.T) {
 	r := &remote{addr: "redis.example.com:6379", warn: func(string) {}}
 	w := &warnings{}
 	r.warn = w.add
-	r.lost = maxLost
-	if err := r.request(t.Context(), func(context.Context) error { return nil }); err != nil || r.isOff() {
-		t.Errorf("a fast reply: %v, off %t", err, r.isOff())
+	r.spent(maxLost, nil) // most of it is lost
+	r.spent(slack, nil)
+	if r.isOff() {
+		t.Error("turned off too early")
 	}
-	if err := r.request(t.Context(), func(context.Context) error { time.Sleep(slack + time.Millisecond); return nil }); err != nil || !r.isOff() {
-		t.Errorf("the last slow reply: %v, off %t", err, r.isOff())
+	r.spent(2*slack, nil)
+	r.spent(2*slack, nil)
+	if !r.isOff() {
+		t.Error("not turned off")
 	}
 	w.want(t, "slow")
 }

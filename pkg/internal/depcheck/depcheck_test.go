@@ -119,7 +119,7 @@ var only = map[string]string{
 	"github.com/aquasecurity/trivy/": "pkg/scan",
 	"github.com/sigstore/":           "pkg/signature",
 	"github.com/open-policy-agent/":  "pkg/custom",
-	"github.com/redis/":              "pkg/layercache",
+	"github.com/gomodule/redigo/":    "pkg/layercache",
 }
 
 // sigstoreTest signs for tests; it can forge anything, and nothing but tests imports it.
