@@ -22,6 +22,7 @@ require (
 	github.com/docker/cli v29.7.2+incompatible
 	github.com/go-openapi/runtime v0.32.4
 	github.com/gofrs/flock v0.13.0
+	github.com/gomodule/redigo v1.9.3
 	github.com/google/certificate-transparency-go v1.3.3
 	github.com/google/go-cmp v0.7.0
 	github.com/google/go-containerregistry v0.22.1

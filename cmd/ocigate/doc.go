@@ -12,6 +12,7 @@ Usage:
 	ocigate explain ID --verdict FILE
 	ocigate policy init|lint|schema|explain|test|push|pull
 	ocigate waiver add|import
+	ocigate cache info|clean
 	ocigate version
 
 Each command explains itself with --help.
@@ -108,6 +109,9 @@ same bytes.
 	                    --policy-digest
 	OCIGATE_CACHE_DIR   the cache directory, where --cache-dir is not given;
 	                    default: ocigate in the user's cache directory
+	OCIGATE_CACHE       the Redis that analysed layers are shared by, where --cache is
+	                    not given; OCIGATE_CACHE_PASSWORD, where its URL has none
+	OCIGATE_CACHE_KEY   seals the entries of the layer cache: see README.md
 
 DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, DOCKER_CERT_PATH, DOCKER_TLS_VERIFY,
 HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE, TMPDIR, NO_COLOR, TERM and CI mean

@@ -9,7 +9,7 @@ import (
 )
 
 func (a *app) verifyCommand() *cobra.Command {
-	f := &checkFlags{}
+	f := &checkFlags{cache: cacheFlags{none: true}} // no layer is looked into
 	cmd := &cobra.Command{
 		Use:   "verify IMAGE",
 		Short: "Judge an image's signatures, attestations and base image only",
