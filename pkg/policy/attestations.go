@@ -68,11 +68,14 @@ func isProvenance(uri string) bool {
 	return uri == "https://slsa.dev/provenance/v0.2" || uri == "https://slsa.dev/provenance/v1"
 }
 
-// predicateWords names predicate types by their short names where there are such.
-func predicateWords(uris []string) []string {
+// PredicateWords names predicate types by their short names where there are such.
+func PredicateWords(uris []string) []string {
 	var words []string
 	left := slices.Clone(uris)
 	for _, name := range predicateNames() {
+		if name == "spdx" { // the same as spdxjson, which is what people write
+			continue
+		}
 		all, _ := PredicateType(name)
 		if slices.ContainsFunc(all, func(uri string) bool { return !slices.Contains(left, uri) }) {
 			continue
@@ -93,7 +96,7 @@ func attestationGroup() group {
 		name: GroupAttestations, about: "Attestations of the image, or of its base: provenance, SBOM, scans, test results.",
 		keys: (*parser).attestationKeys, check: (*parser).checkAttestation,
 		title: func(r *Rule) string {
-			return "The " + r.Attestations.thing() + " has an attestation of type " + wording.Or(predicateWords(r.Attestations.PredicateTypes)) + " by " + r.Attestations.who() + r.Attestations.age()
+			return "The " + r.Attestations.thing() + " has an attestation of type " + wording.Or(PredicateWords(r.Attestations.PredicateTypes)) + " by " + r.Attestations.who() + r.Attestations.age()
 		},
 		remediation: func(r *Rule) string {
 			return "Attest the " + r.Attestations.thing() + " by its digest with cosign attest, as " + r.Attestations.who() + "."

@@ -122,6 +122,36 @@ func TestBesides(t *testing.T) {
 	}
 }
 
+// TestWhatToDoNext pins that a rule which could not be decided says where, and what to do
+// next: once, where several wait for the same.
+func TestWhatToDoNext(t *testing.T) {
+	root := evidence.Problem{What: "authority release", Message: "the authority release could not be asked: the cache is empty", Hint: "run once with a network"}
+	torn := evidence.Problem{What: "sha256-aaaa.sig, layer 1", Message: "what should be a signature cannot be read", Hint: "sign anew"}
+	open := evidence.Problem{Message: "the index was not read", Hint: "log in"}
+	rule := func(id string, prs ...evidence.Problem) verdict.Outcome {
+		return verdict.Outcome{Rule: id, Group: "signatures", Result: verdict.Error, Summary: "not decided: " + prs[0].Message + " (and 1 more)", Problems: prs}
+	}
+	v := verdict.Verdict{Status: verdict.Errored, Subjects: []verdict.SubjectVerdict{{Status: verdict.Errored, Outcomes: []verdict.Outcome{
+		{Rule: "image", Group: verdict.GroupBuiltin, Result: verdict.Error, Problems: []evidence.Problem{open}},
+		rule("a", root), rule("b", root), rule("c", torn, root), rule("d", open),
+	}}}}
+	var b bytes.Buffer
+	if err := report.Text(&b, v, options); err != nil {
+		t.Fatal(err)
+	}
+	_, waiting, _ := strings.Cut(b.String(), "rules: not decided\n")
+	want := `    - a  the authority release could not be asked: the cache is empty (and 1 more)
+         hint: run once with a network
+    - b  the authority release could not be asked: the cache is empty (and 1 more)
+    - c  sha256-aaaa.sig, layer 1: what should be a signature cannot be read (and 1 more)
+         hint: sign anew
+    - d  the index was not read (and 1 more)
+`
+	if !strings.HasPrefix(waiting, want) {
+		t.Errorf("got\n%s", b.String())
+	}
+}
+
 func TestZeroVerdict(t *testing.T) {
 	var text, doc bytes.Buffer
 	if err := report.Text(&text, verdict.Verdict{}, report.Options{}); err != nil {

@@ -279,14 +279,34 @@ func (p *page) undecided(v verdict.Verdict, s verdict.SubjectVerdict) {
 	}
 	p.line("  " + p.paint(styleBold, "rules") + ": not decided")
 	var rows [][]cell
+	told := map[string]bool{}
 	for _, o := range waiting {
-		why := clean(strings.TrimPrefix(o.Summary, "not decided: "))
+		why, hint := waitsFor(&s, o)
 		if o.Action == policy.ActionWarn {
 			why += " (a warning only)"
 		}
 		rows = append(rows, []cell{{"- " + clean(o.Rule), styleNone}, {why, styleNone}})
+		if hint != "" && !told[hint] {
+			told[hint] = true
+			rows = append(rows, []cell{{}, {"hint: " + hint, styleNone}})
+		}
 	}
 	p.table(4, []column{{}, {wrap: true}}, rows)
+}
+
+// waitsFor is why a rule is not decided, where that is, and what to do next.
+func waitsFor(s *verdict.SubjectVerdict, o verdict.Outcome) (why, hint string) {
+	why = strings.TrimPrefix(o.Summary, "not decided: ")
+	for _, pr := range o.Problems {
+		if pr.Message == "" || !strings.HasPrefix(why, pr.Message) || builtinProblem(s, pr) {
+			continue
+		}
+		if what := wording.ShortDigests(pr.What); !strings.Contains(why, what) {
+			why = what + ": " + why
+		}
+		return clean(why), clean(pr.Hint)
+	}
+	return clean(why), ""
 }
 
 // problem writes what, why and what to do next.

@@ -227,10 +227,14 @@ func TestAttacks(t *testing.T) {
 			other := w.other("the other")
 			return made{bundle: w.Bundle(sigstoretest.SignatureStatement(other), key.Signer(), signOptions{}), tag: w.TagSignature(other, key.Signer(), signOptions{})}
 		}, by: keyed, want: foul, why: "not about sha256:"},
-		"altered payload, key": {make: func(w *world) made {
-			other := w.other("the other")
-			m := made{bundle: w.Bundle(sigstoretest.SignatureStatement(other), key.Signer(), signOptions{}), tag: w.TagSignature(other, key.Signer(), signOptions{})}
+		"altered payload, key": {make: func(w *world) made { // a bundle names its key
+			m := made{bundle: w.Bundle(sigstoretest.SignatureStatement(w.other("the other")), key.Signer(), signOptions{})}
 			m.bundle.GetDsseEnvelope().Payload = sigstoretest.SignatureStatement(w.image)
+			return m
+		}, by: keyed, want: foul, why: "altered"},
+		"altered payload, key, tag": {make: func(w *world) made {
+			other := w.other("the other")
+			m := made{tag: w.TagSignature(other, key.Signer(), signOptions{})}
 			m.tag.Payload = bytes.ReplaceAll(m.tag.Payload, []byte(other.DigestStr()), []byte(w.image.DigestStr()))
 			return m
 		}, by: keyed, want: theirs, why: "altered"},

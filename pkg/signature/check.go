@@ -46,11 +46,7 @@ type check struct {
 }
 
 func (c check) keyed(ctx context.Context) evidence.SignatureCheck {
-	other := otherSigner("it is not made with the key of this authority, or was altered since")
-	if seen := c.item.identitySeen(); seen != "" {
-		other = otherSigner("it is not made with the key of this authority but by " + seen)
-	}
-	last := other
+	last := c.otherKey()
 	for _, key := range c.signer.keys {
 		if !c.item.format.madeWith(key) {
 			continue
@@ -65,6 +61,22 @@ func (c check) keyed(ctx context.Context) evidence.SignatureCheck {
 		last = invalid(why(err))
 	}
 	return last
+}
+
+// otherKey is what is said where the authority's key did not make the signature. Clients
+// hash by a key's size where nobody tells them: the policy must then say so, too.
+func (c check) otherKey() evidence.SignatureCheck {
+	if seen := c.item.identitySeen(); seen != "" {
+		return otherSigner("it is not made with the key of this authority but by " + seen)
+	}
+	hash := ""
+	if a := c.signer.usualHash; a != "" {
+		hash = "; or it is hashed with " + a + ", as clients do by such a key, and the policy does not say hashAlgorithm: " + a
+	}
+	if c.item.found.Signer.Key == c.signer.fingerprint && c.signer.fingerprint != "" {
+		return invalid("it names the key of this authority and does not verify with it: it was altered" + hash)
+	}
+	return otherSigner("it is not made with the key of this authority, or was altered since" + hash)
 }
 
 func (c check) keyless(ctx context.Context) evidence.SignatureCheck {

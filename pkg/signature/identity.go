@@ -155,7 +155,10 @@ func (s *signer) recognises(c certificate.Summary) (ok bool, reason string) {
 			best, reason = agrees, why
 		}
 	}
-	if n := len(s.identities) - 1; n > 0 {
+	switch n := len(s.identities) - 1; {
+	case n == 1:
+		reason += " (nor is it the other identity)"
+	case n > 1:
 		reason += fmt.Sprintf(" (nor is it one of %d other identities)", n)
 	}
 	return false, line(reason)
@@ -168,29 +171,25 @@ func (id identity) compare(c certificate.Summary) (agrees int, why string) {
 		want       pattern
 	}{{"issuer", issuerOf(c), id.issuer}, {"subject", c.SubjectAlternativeName, id.subject}} {
 		if !d.want.matches(d.seen) {
-			return agrees, difference(c, d.name, d.seen, d.want)
+			return agrees, difference(d.name, d.seen, d.want)
 		}
 		agrees++
 	}
 	for _, e := range id.extensions {
 		seen, _ := extensionValue(c.Extensions, e.name)
 		if !e.want.matches(seen) {
-			return agrees, difference(c, e.name, seen, e.want)
+			return agrees, difference(e.name, seen, e.want)
 		}
 		agrees++
 	}
 	return agrees, ""
 }
 
-func difference(c certificate.Summary, name, seen string, want pattern) string {
-	of := ""
-	if name != "subject" && c.SubjectAlternativeName != "" {
-		of = " of " + quoted(c.SubjectAlternativeName)
-	}
+func difference(name, seen string, want pattern) string {
 	if seen == "" {
-		return fmt.Sprintf("the certificate%s has no %s; wanted %s", of, name, want)
+		return fmt.Sprintf("the certificate has no %s; wanted %s", name, want)
 	}
-	return fmt.Sprintf("the certificate%s has the %s %s; wanted %s", of, name, quoted(seen), want)
+	return fmt.Sprintf("the certificate has the %s %s; wanted %s", name, quoted(seen), want)
 }
 
 func (p pattern) String() string {

@@ -104,7 +104,7 @@ func TestRecognisesAnyOfSeveral(t *testing.T) {
 	}
 	// No mixture of them.
 	ok, reason := s.recognises(summary("https://b", "one"))
-	if ok || reason != `the certificate has the subject "one"; wanted "two" (nor is it one of 1 other identities)` {
+	if ok || reason != `the certificate has the subject "one"; wanted "two" (nor is it the other identity)` {
 		t.Errorf("%t %s", ok, reason)
 	}
 	if ok, _ := (&signer{}).recognises(summary("https://a", "one")); ok {

@@ -45,8 +45,21 @@ func (v *Verifier) readyKey(ctx context.Context, s *signer, k Key) error {
 	if s.keys, err = verifiers(pub, hash, k.KMS != ""); err != nil {
 		return err
 	}
+	s.usualHash = usualHash(pub, hash)
 	s.fingerprint, err = fingerprint(pub)
 	return err
+}
+
+// usualHash is what clients hash with by a key on a larger curve, where that is another.
+func usualHash(pub crypto.PublicKey, hash crypto.Hash) string {
+	k, ok := pub.(*ecdsa.PublicKey)
+	switch {
+	case ok && k.Curve == elliptic.P384() && hash != crypto.SHA384:
+		return "sha384"
+	case ok && k.Curve == elliptic.P521() && hash != crypto.SHA512:
+		return "sha512"
+	}
+	return ""
 }
 
 // publicKey reads the key from the one place that names it.

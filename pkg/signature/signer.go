@@ -24,6 +24,8 @@ type signer struct {
 	keys []signature.Verifier
 	// fingerprint is "sha256:…" of the key's DER form.
 	fingerprint string
+	// usualHash is what clients hash with by such a key; empty where the policy says the same.
+	usualHash string
 	// material is never nil: an empty one where the authority needs none.
 	material root.TrustedMaterial
 	// identities are compiled; empty for a keyed authority.

@@ -109,6 +109,32 @@ func TestKeyAlgorithms(t *testing.T) {
 	}
 }
 
+// TestHashOfLargerCurves: clients take SHA-384 for a P-384, and SHA-256 is what a policy
+// means that names none. The reason says what to write.
+func TestHashOfLargerCurves(t *testing.T) {
+	w := newWorld(t, true)
+	key := sigstoretest.NewKey(t, sigstoretest.ECDSA384)
+	w.tag("sig", w.TagSignature(w.image, key.Signer(), signOptions{}))
+	sigstoretest.PushBundle(t, w.image, w.JSON(w.Bundle(sigstoretest.SignatureStatement(w.image), key.Signer(), signOptions{})))
+	a := w.keyed(key, false)
+	a.Key.Hash = 0
+	want := map[evidence.SignatureFormat]evidence.CheckResult{evidence.FormatTag: theirs, evidence.FormatBundle: foul} // a bundle names its key
+	for _, i := range w.verify(a).Items {
+		wantCheck(t, i.Checks[0], want[i.Format], "hashAlgorithm: sha384")
+		delete(want, i.Format)
+	}
+	if len(want) > 0 {
+		t.Errorf("not there: %v", want)
+	}
+	for _, other := range []sigstoretest.KeyKind{sigstoretest.ECDSA, sigstoretest.RSA2048, sigstoretest.ECDSA384} {
+		for _, i := range w.verify(w.keyed(sigstoretest.NewKey(t, other), false)).Items {
+			if i.Checks[0].Result != theirs || strings.Contains(i.Checks[0].Reason, "hashAlgorithm") {
+				t.Errorf("%s: %+v", other, i.Checks[0])
+			}
+		}
+	}
+}
+
 // TestUnion: both formats and all places are looked at, whatever one of them holds.
 func TestUnion(t *testing.T) {
 	w := newWorld(t, true)

@@ -65,7 +65,7 @@ func fromLine(b evidence.Base) int {
 
 // lineage tells apart: not proven, not asked, and could not be checked.
 func (s *subject) lineage(b evidence.Base, j *judgement) {
-	name, reason := cmp.Or(b.Reference, "the base image"), cmp.Or(b.Reason, "no reason is given")
+	name, reason := cmp.Or(b.Reference, "the base image"), cmp.Or(wording.ShortDigests(b.Reason), "no reason is given")
 	switch b.Lineage {
 	case evidence.LineageProven:
 		if b.Reference == "" {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/policy"
 )
 
@@ -85,7 +86,7 @@ func (s *subject) knowBase(rule policy.Rule) *judgement {
 	if b == nil || len(b.Claims) == 0 && b.Lineage != evidence.LineageUnknown {
 		return open("the image names no base image, so it is not known whose signatures to look for", claimFix)
 	}
-	name, reason := cmp.Or(b.Reference, "the base image"), cmp.Or(b.Reason, "no reason is given")
+	name, reason := cmp.Or(b.Reference, "the base image"), cmp.Or(wording.ShortDigests(b.Reason), "no reason is given")
 	switch b.Lineage {
 	case evidence.LineageProven:
 		if b.Reference == "" {

@@ -157,6 +157,7 @@ func TestSignatureRule(t *testing.T) {
 	invalid := changed(item(), func(it *evidence.Signature) {
 		it.Checks[0].Result, it.Checks[0].Reason = evidence.CheckInvalid, "no log entry"
 	})
+	stranger := changed(item(), func(it *evidence.Signature) { it.Signer.Subject = "dev@example.com" })
 	state := func(ev evidence.Evidence, change func(*evidence.Signatures)) evidence.Evidence {
 		change(ev.Signatures)
 		return ev
@@ -197,8 +198,13 @@ func TestSignatureRule(t *testing.T) {
 		"unsigned, with an SBOM": {one, signedBy(attestation("https://spdx.dev/Document", nil)), verdict.Fail, "unsigned", "; there is https://spdx.dev/Document", ""},
 		"only an SBOM by us":     {one, signedBy(attestation("https://spdx.dev/Document", nil, "release")), verdict.Fail, "unsigned", "an attestation is no signature", ""},
 		"an SBOM as signature":   {one, signedBy(changed(item("release"), func(it *evidence.Signature) { it.PredicateType = "https://spdx.dev/Document" })), verdict.Fail, "unsigned", "", ""},
-		"other signer":           {one, signedBy(item("platform")), verdict.Fail, "other-signer", "but by " + workflow, `identities: [{issuer: "` + actions + `"`},
-		"other signers": {one, signedBy(item("platform"), changed(item(), func(it *evidence.Signature) { it.Signer = evidence.Signer{Key: "sha256:ab"} })), verdict.Fail, "other-signer",
+		"another authority's":    {one, signedBy(item("platform")), verdict.Fail, "other-signer", "not signed by release, but by platform", "cosign sign registry.example.com/app@sha256:1d, as release (" + workflow},
+		"other signer": {one, signedBy(stranger), verdict.Fail, "other-signer", "but by dev@example.com, issuer " + actions + ": because",
+			`identities: [{issuer: "` + actions + `", subject: "dev@example.com"}]`},
+		"whom the authority names": {one, signedBy(item()), verdict.Fail, "other-signer", "but by " + workflow + ", issuer " + actions + ": because",
+			"cosign sign registry.example.com/app@sha256:1d, as release (" + workflow},
+		"somebody without a name": {one, signedBy(changed(item(), func(it *evidence.Signature) { it.Signer = evidence.Signer{} })), verdict.Fail, "other-signer", "but by somebody whom it does not name: because", ""},
+		"other signers": {one, signedBy(item(), changed(item(), func(it *evidence.Signature) { it.Signer = evidence.Signer{Key: "sha256:ab"} })), verdict.Fail, "other-signer",
 			"it has 2 other signatures by " + workflow + ", issuer " + actions + ", key sha256:ab", ""},
 		"an authority of no rule":     {two(1, "platform", "auditor"), signedBy(item("release")), verdict.Fail, "other-signer", "not signed by auditor or platform", ""},
 		"invalid":                     {one, signedBy(invalid), verdict.Fail, "invalid-signature", "invalid: no log entry (sha256:ref)", "cosign sign"},
@@ -225,7 +231,7 @@ func TestSignatureRule(t *testing.T) {
 		"min 0 is 1":                  {two(0, "release"), signedBy(), verdict.Fail, "unsigned", "", ""},
 		"two of two":                  {two(2, "release", "platform"), signedBy(item("release", "platform")), verdict.Pass, "", "signed by 2 of the 2 that must", ""},
 		"two of three":                {two(2, "release", "platform", "auditor"), signedBy(item("release"), item("auditor")), verdict.Pass, "", "", ""},
-		"one of two":                  {two(2, "release", "platform"), signedBy(item("release")), verdict.Fail, "other-signer", "by platform, but by " + workflow + ", issuer " + actions + " (1 of the 2", ""},
+		"one of two":                  {two(2, "release", "platform"), signedBy(item("release")), verdict.Fail, "other-signer", "by platform, but by release (1 of the 2", ""},
 		"twice by one":                {two(2, "release", "platform"), signedBy(item("release"), item("release")), verdict.Fail, "other-signer", "", ""},
 		"one name twice":              {two(2, "release", "release"), signedBy(item("release")), verdict.Fail, "min", "the rule names 1", ""},
 		"one signer for two":          {two(2, "release", "platform"), sameKind("keyless: platform", item("release", "platform"), item("release", "platform")), verdict.Fail, "min", "for platform, release are 1 signer", "somebody else"},
@@ -254,8 +260,8 @@ func TestSignatureRule(t *testing.T) {
 			ev.Subject.Source, ev.Subject.Name = evidence.SourceOCI, "registry.example.com/app:1"
 			return ev
 		}(), verdict.Error, "", "is not known", ""},
-		"the daemon":            {one, from(signedBy(), evidence.SourceDockerDaemon), verdict.Fail, "unsigned", "its source, docker-daemon, holds no signatures", "--bundle FILE"},
-		"a docker archive":      {one, from(signedBy(), evidence.SourceDockerArchive), verdict.Fail, "unsigned", "its source, docker-archive, holds no signatures", "in a registry"},
+		"the daemon":            {one, from(signedBy(), evidence.SourceDockerDaemon), verdict.Fail, "unsigned", "its source, docker-daemon, holds no signatures", "save it as an archive, and give the bundle of release for that with --bundle FILE"},
+		"a docker archive":      {one, from(signedBy(), evidence.SourceDockerArchive), verdict.Fail, "unsigned", "its source, docker-archive, holds no signatures", "with --bundle FILE, as cosign sign-blob --bundle FILE makes it of the archive"},
 		"an archive's file":     {one, archived(evidence.SourceDockerArchive), verdict.Pass, "", "on the archive sha256:f1", ""},
 		"a daemon and a bundle": {one, from(signedBy(changed(item("release"), func(it *evidence.Signature) { it.Digest = "" })), evidence.SourceDockerDaemon), verdict.Error, "", "by no digest that is known", ""},
 		"a daemon's file":       {one, archived(evidence.SourceDockerDaemon), verdict.Error, "", "not one of the image", ""},
@@ -279,6 +285,20 @@ func sameKind(signer string, items ...evidence.Signature) evidence.Evidence {
 func troubled(ev evidence.Evidence) evidence.Evidence {
 	ev.Signatures.Problems = []evidence.Problem{{Area: evidence.AreaImage, Message: "a registry in trouble"}}
 	return ev
+}
+
+// TestDigestsOfSignaturesAreShort: the report tells them in full, once.
+func TestDigestsOfSignaturesAreShort(t *testing.T) {
+	long := "sha256:" + strings.Repeat("1d", 32)
+	for _, items := range [][]evidence.Signature{nil, {changed(item("release"), func(it *evidence.Signature) {
+		it.Digest, it.Signer = long, evidence.Signer{Key: "sha256:" + strings.Repeat("2e", 32)}
+	})}} {
+		ev := signedBy(items...)
+		ev.Subject.IndexDigest, ev.Signatures.Digests[0].Digest = long, long
+		if s := outcome(decide(trusting(signatureRule(signers("release"))), ev), "s").Summary; strings.Contains(s, "1d1d1d1d1d1d1d") || strings.Contains(s, "2e2e2e2e2e2e2e") || !strings.Contains(s, "sha256:1d1d1d1d1d1d…") {
+			t.Error(s)
+		}
+	}
 }
 
 // archived is evidence of an archive whose file is signed by a detached bundle.

@@ -49,11 +49,11 @@ const (
 	rankSatisfied rank = iota
 	// rankLacking: verified, but not all that the rule demands.
 	rankLacking
+	rankInvalid
+	rankOtherSigner
 	// rankOtherKind: verified, but an attestation where a signature is demanded, or of
 	// another predicate type.
 	rankOtherKind
-	rankInvalid
-	rankOtherSigner
 	rankNothing
 )
 

@@ -5,6 +5,7 @@ package verdict
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,14 +40,14 @@ func (g *signedJudge) met(satisfied []standing) string {
 	for _, st := range satisfied {
 		text := st.authority
 		if who := whoIs(st.item.Signer); who != "" {
-			text += " (" + who + ")"
+			text += " (" + wording.ShortDigests(who) + ")"
 		}
 		if st.check.Time != nil {
 			text += " on " + wording.Date(*st.check.Time)
 		}
 		on := ""
 		if d := g.digestOf(st.item); d != nil {
-			on = fmt.Sprintf(", on the %s %s", d.Kind, d.Digest)
+			on = fmt.Sprintf(", on the %s %s", d.Kind, wording.ShortDigests(d.Digest))
 		}
 		if g.kind == evidence.KindAttestation {
 			on = ", as " + st.item.PredicateType + on
@@ -142,7 +143,18 @@ func (g *signedJudge) otherKind(st standing) Violation {
 			Message: fmt.Sprintf("%s is not signed by %s, who only attested %s, and an attestation is no signature", g.thing, st.authority, few(g.typesBy(st.authority), shownItems))}
 	}
 	return Violation{ID: "predicate-type", Fix: g.fixSign(st.authority),
-		Message: fmt.Sprintf("%s has no attestation of type %s by %s, only %s", g.thing, wording.Or(g.types), st.authority, few(g.typesBy(st.authority), shownItems))}
+		Message: fmt.Sprintf("%s has no attestation of type %s by %s, only %s", g.thing, g.typeWords(), st.authority, few(g.typesBy(st.authority), shownItems))}
+}
+
+// typeWords are the types that are demanded, by their short names.
+func (g *signedJudge) typeWords() string { return wording.Or(policy.PredicateWords(g.types)) }
+
+// cosignType is the first of them as cosign takes it, which checks what it has a name for.
+func (g *signedJudge) cosignType() string {
+	if name := policy.PredicateWords(g.types)[0]; name != "test-result" { // a name of ours
+		return name
+	}
+	return g.types[0]
 }
 
 // typesBy are the types of what an authority verified.
@@ -172,7 +184,6 @@ func kindOf(it *evidence.Signature) string {
 func (g *signedJudge) unsigned(names []string, st standing) Violation {
 	who := wording.Or(names)
 	var others, also []string
-	var strangers []evidence.Signer
 	for i := range g.signatures.Items {
 		it := &g.signatures.Items[i]
 		switch {
@@ -181,25 +192,29 @@ func (g *signedJudge) unsigned(names []string, st standing) Violation {
 				also = append(also, t)
 			}
 		default:
-			by := cmp.Or(whoIs(it.Signer), "somebody whom it does not name")
+			by := cmp.Or(verifiedBy(it), whoIs(it.Signer), "somebody whom it does not name")
 			if !slices.Contains(others, by) {
-				others, strangers = append(others, by), append(strangers, it.Signer)
+				others = append(others, by)
 			}
 		}
 	}
 	what := g.thing + " is not signed"
 	if g.kind == evidence.KindAttestation {
-		what = g.thing + " has no attestation of type " + wording.Or(g.types)
+		what = g.thing + " has no attestation of type " + g.typeWords()
 	}
 	v := Violation{ID: "unsigned"}
 	switch {
 	case st.rank == rankOtherSigner:
 		v.ID = "other-signer"
 		v.Message = fmt.Sprintf("%s by %s: it has %s by %s", what, who, wording.Count(len(others), "other "+g.noun()), few(others, shownItems))
+		v.Fix = g.fixSign(st.authority)
 		if len(others) == 1 {
 			v.Message = fmt.Sprintf("%s by %s, but by %s", what, who, others[0])
+			if g.tellsMore(st) {
+				v.Message += ": " + cmp.Or(st.check.Reason, "no reason is given")
+			}
+			v.Fix = g.suggestion(st.authority, st.item)
 		}
-		v.Fix = g.suggestion(st.authority, strangers)
 		return v
 	case g.noSource():
 		v.Message = fmt.Sprintf("%s by %s, as far as anybody can see: its source, %s, holds no signatures", what, who, g.s.evidence.Subject.Source)
@@ -224,7 +239,7 @@ func (g *signedJudge) noSource() bool {
 func (g *signedJudge) where() string {
 	var ds []string
 	for _, d := range g.signatures.Digests {
-		ds = append(ds, fmt.Sprintf("the %s %s", d.Kind, d.Digest))
+		ds = append(ds, fmt.Sprintf("the %s %s", d.Kind, wording.ShortDigests(d.Digest)))
 	}
 	s := cmp.Or(strings.Join(ds, " and "), "any digest")
 	if g.signatures.Reference != "" {
@@ -233,14 +248,51 @@ func (g *signedJudge) where() string {
 	return s
 }
 
+// verifiedBy names the authorities that verified an item: empty for a stranger's.
+func verifiedBy(it *evidence.Signature) string {
+	var names []string
+	for _, c := range it.Checks {
+		if c.Result == evidence.CheckVerified {
+			names = append(names, c.Authority)
+		}
+	}
+	return few(names, shownItems)
+}
+
+// tellsMore says that the reason why an item is a stranger's tells more than the stranger's
+// name: of certificates what differs, and of keys without a name what it may be.
+func (g *signedJudge) tellsMore(st standing) bool {
+	a := g.s.policy.Authority(st.authority)
+	return verifiedBy(st.item) == "" && (whoIs(st.item.Signer) == "" || a != nil && a.Keyless != nil && st.item.Signer.Subject != "")
+}
+
 // suggestion is to sign, and what the policy's owner would write to trust a stranger.
-// What an item that nobody verified says about its signer may be a lie.
-func (g *signedJudge) suggestion(authority string, strangers []evidence.Signer) string {
-	if len(strangers) != 1 || strangers[0].Issuer == "" || strangers[0].Subject == "" {
+// What an item that nobody verified says about its signer may be a lie. Whom the authority
+// names already, and demands more of, is no stranger: the like would drop that demand.
+func (g *signedJudge) suggestion(authority string, it *evidence.Signature) string {
+	who := it.Signer
+	if who.Issuer == "" || who.Subject == "" || verifiedBy(it) != "" || g.known(authority, who) {
 		return g.fixSign(authority)
 	}
 	return fmt.Sprintf("%s; or, if that is who should sign, the policy's owner adds an authority: keyless: {identities: [{issuer: %s, subject: %s}]}",
-		g.sign(authority, authority), strconv.Quote(strangers[0].Issuer), strconv.Quote(strangers[0].Subject))
+		g.sign(authority, authority), strconv.Quote(who.Issuer), strconv.Quote(who.Subject))
+}
+
+// known says whether an identity of the authority has the signer's issuer and subject.
+func (g *signedJudge) known(authority string, who evidence.Signer) bool {
+	a := g.s.policy.Authority(authority)
+	return a != nil && a.Keyless != nil && slices.ContainsFunc(a.Keyless.Identities, func(id policy.Identity) bool {
+		return isValue(id.Issuer, id.IssuerRegExp, who.Issuer) && isValue(id.Subject, id.SubjectRegExp, who.Subject)
+	})
+}
+
+// isValue compares as identities are compared: the whole value.
+func isValue(exact, expression, value string) bool {
+	if expression == "" {
+		return exact == value
+	}
+	re, err := regexp.Compile("^(?:" + expression + ")$")
+	return err == nil && re.MatchString(value)
 }
 
 // fixSign is the smallest action that adds what is missing.
@@ -258,11 +310,11 @@ func (g *signedJudge) sign(authority, as string) string {
 	case g.isBase:
 		return fmt.Sprintf("build on a base image that is %s by %s, or have its maintainers do so", g.verb(), authority)
 	case !g.registry:
-		return fmt.Sprintf("judge the image in a registry, where it is %s by its digest, or give the bundle of %s with --bundle FILE", g.verb(), authority)
+		return fmt.Sprintf("judge the image in a registry, where it is %s by its digest, or %s", g.verb(), g.byBundle(authority))
 	}
 	command := "cosign sign"
 	if g.kind == evidence.KindAttestation {
-		command = "cosign attest --type " + g.types[0] + " --predicate FILE"
+		command = "cosign attest --type " + g.cosignType() + " --predicate FILE"
 	}
 	if a := g.s.policy.Authority(authority); a != nil && a.Key != nil {
 		if a.Key.KMS != "" {
@@ -273,6 +325,17 @@ func (g *signedJudge) sign(authority, as string) string {
 		}
 	}
 	return fmt.Sprintf("%s %s@%s, as %s", command, g.signatures.Reference, g.toSign(), as)
+}
+
+// byBundle is how a bundle helps: a daemon's image has no digest that one could be about.
+func (g *signedJudge) byBundle(authority string) string {
+	switch {
+	case !g.archived && len(g.digests) == 0:
+		return "save it as an archive, and give the bundle of " + authority + " for that with --bundle FILE"
+	case g.archived && g.kind == evidence.KindSignature:
+		return "give the bundle of " + authority + " with --bundle FILE, as cosign sign-blob --bundle FILE makes it of the archive"
+	}
+	return "give the bundle of " + authority + " with --bundle FILE"
 }
 
 func identityOfAuthority(id policy.Identity) string {
