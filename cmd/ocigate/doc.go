@@ -12,6 +12,7 @@ Usage:
 	ocigate explain ID --verdict FILE
 	ocigate policy init|lint|schema|explain|test|push|pull
 	ocigate waiver add|import
+	ocigate cache info|clean
 	ocigate version
 
 Each command explains itself with --help.
@@ -92,7 +93,8 @@ The report goes to standard output, progress and errors to standard error.
 --output FORMAT selects the format; --output FORMAT=PATH, repeatable, writes it to a
 file. The formats are text; json, the whole verdict; evidence, what was found without a
 decision, for custom rules and policy test; sarif, junit, gitlab (container scanning),
-codequality and markdown, for CI systems; runtime, the least privileges that a
+codequality and markdown, for CI systems; html, a page for people; cyclonedx and spdx,
+what is in the image; vex, what waivers and VEX documents say about it; runtime, the least privileges that a
 container needs, as docker flags and as a Kubernetes securityContext; and first-seen,
 the updated copy of --first-seen. Named files are removed at the start and written at the end,
 so a crash never leaves yesterday's verdict. Two runs on the same input write the
@@ -107,6 +109,9 @@ same bytes.
 	                    --policy-digest
 	OCIGATE_CACHE_DIR   the cache directory, where --cache-dir is not given;
 	                    default: ocigate in the user's cache directory
+	OCIGATE_CACHE       the Redis that analysed layers are shared by, where --cache is
+	                    not given; OCIGATE_CACHE_PASSWORD, where its URL has none
+	OCIGATE_CACHE_KEY   seals the entries of the layer cache: see README.md
 
 DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, DOCKER_CERT_PATH, DOCKER_TLS_VERIFY,
 HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE, TMPDIR, NO_COLOR, TERM and CI mean

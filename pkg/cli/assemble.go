@@ -17,37 +17,52 @@ import (
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/gate"
 	"github.com/ocigate/ocigate/pkg/image"
+	"github.com/ocigate/ocigate/pkg/layercache"
 	"github.com/ocigate/ocigate/pkg/scan"
 	"github.com/ocigate/ocigate/pkg/vulndb"
 )
 
-// assemble wires the packages that do the work to the gate that orders it.
-func (a *app) assemble(req gate.Request, f *checkFlags, runDir string, connections *image.Connections, p *progress) (*gate.Gate, error) {
+// assemble wires the packages that do the work to the gate that orders it; done is
+// called when it has done it.
+func (a *app) assemble(req gate.Request, f *checkFlags, runDir string, connections *image.Connections, p *progress) (g *gate.Gate, done func(), err error) {
 	cacheDir, err := a.cacheDir(f.cacheDir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	images, err := a.imageOptions(f, runDir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	images.Connections = connections
 	transport, err := image.Transport(images)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	signatures := a.signatures(req.Policy, images, transport, cacheDir, f.offline, p)
 	ahead := images
 	ahead.Found = signatures.ahead(req.Policy)
-	g := &gate.Gate{Images: opener{ahead}, Bases: opener{images}, Progress: p.phase, Signatures: signatures}
-	if req.Scope == "" {
-		err = assembleScan(g, f, images, transport, cacheDir, p)
+	g = &gate.Gate{Images: opener{ahead}, Bases: opener{images}, Progress: p.phase, Signatures: signatures}
+	if req.Scope != "" {
+		return g, func() {}, nil
 	}
-	return g, err
+	cache, err := a.openLayerCache(f, cacheDir, images.CAs, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	done = func() {
+		if cache != nil {
+			cache.Close()
+		}
+	}
+	if err := assembleScan(g, f, images, transport, cacheDir, cache, p); err != nil {
+		done()
+		return nil, nil, err
+	}
+	return g, done, nil
 }
 
 // assembleScan adds what looks into layers.
-func assembleScan(g *gate.Gate, f *checkFlags, images image.Options, transport http.RoundTripper, cacheDir string, p *progress) error {
+func assembleScan(g *gate.Gate, f *checkFlags, images image.Options, transport http.RoundTripper, cacheDir string, cache *layercache.Cache, p *progress) error {
 	db := vulndb.Options{
 		CacheDir: cacheDir, Dir: f.database.dir, Offline: f.offline,
 		Repositories: f.database.repositories, JavaRepositories: f.database.javaRepositories,
@@ -55,11 +70,8 @@ func assembleScan(g *gate.Gate, f *checkFlags, images image.Options, transport h
 		Now: time.Now(), Progress: p.phase,
 	}
 	opts := scan.Options{Progress: p.detail, JavaDB: javaOpener(db), Explain: explain}
-	var err error
-	if !f.noCache {
-		if opts.Cache, err = scan.OpenCache(filepath.Join(cacheDir, "layers")); err != nil {
-			return &failure{&hinted{err, "set --cache-dir to a directory that can be written, or use --no-layer-cache"}}
-		}
+	if cache != nil {
+		opts.Cache = cache
 	}
 	scanner, err := scan.New(opts)
 	if err != nil {
@@ -143,7 +155,7 @@ func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Datab
 	for _, l := range img.Layers {
 		in.Layers = append(in.Layers, toScanLayer(img, l))
 	}
-	if img.OnDaemonsWord && !s.scanner.Known(in) {
+	if img.OnDaemonsWord && !s.scanner.Known(ctx, in) {
 		// The export comes anyway, and brings a configuration that is verified.
 		if err := img.Export(ctx); err != nil {
 			if ctx.Err() != nil {

@@ -36,7 +36,7 @@ type checkFlags struct {
 	firstSeen     string
 	timeout       time.Duration
 	cacheDir      string
-	noCache       bool
+	cache         cacheFlags
 	offline       bool
 	database      databaseFlags
 	network       networkFlags
@@ -75,11 +75,11 @@ oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon'
 	fl := cmd.Flags()
 	f.register(fl)
 	fl.StringVar(&f.baseline, "baseline", "", "compare the size with this image, for rules with max-growth")
-	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, sarif, junit, gitlab (container scanning), codequality, markdown, evidence (what was found, without a decision), runtime (the least privileges to run with), or first-seen (the updated copy of --first-seen), optionally =PATH (repeatable; default text)")
+	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, sarif, junit, gitlab (container scanning), codequality, markdown, html (one page), cyclonedx or spdx (what is in the image), vex (what waivers and VEX documents say), evidence (what was found, without a decision), runtime (the least privileges to run with), or first-seen (the updated copy of --first-seen), optionally =PATH (repeatable; default text)")
 	fl.StringVar(&f.firstSeen, "first-seen", "", "file with the days on which findings were first seen; it is only read, --output first-seen=FILE writes the updated copy")
 	fl.StringVar(&f.forecast, "forecast", "", "say what will fail within this time although nobody touches the image: 14d, 2w (at most 366d)")
 	fl.BoolVar(&f.failFast, "fail-fast", false, "end the run before a layer is pulled if rules about signatures, attestations or the base image fail")
-	fl.BoolVar(&f.noCache, "no-layer-cache", false, "analyse every layer anew and keep nothing")
+	f.cache.register(fl)
 	fl.StringArrayVar(&f.database.repositories, "db-repository", nil, "fetch the vulnerability database from here (repeatable, tried in order)")
 	fl.StringArrayVar(&f.database.javaRepositories, "java-db-repository", nil, "fetch the Java database from here (repeatable, tried in order)")
 	fl.StringVar(&f.database.dir, "db-dir", "", "use the databases in this directory (db/, java-db/), which another tool fetched")
@@ -100,7 +100,7 @@ func (f *checkFlags) register(fl *pflag.FlagSet) {
 	fl.StringVar(&f.effectiveTime, "effective-time", "", "decide as of this time: YYYY-MM-DD or RFC 3339 (default: now)")
 	fl.BoolVar(&f.allowPast, "allow-past", false, "allow an effective time in the past")
 	fl.DurationVar(&f.timeout, "timeout", 10*time.Minute, "time for the whole run, after which it cannot decide")
-	fl.StringVar(&f.cacheDir, "cache-dir", "", "cache directory (default: OCIGATE_CACHE_DIR, else ocigate in the user's cache directory)")
+	fl.StringVar(&f.cacheDir, "cache-dir", "", cacheDirAbout)
 	fl.StringVar(&f.network.caFile, "ca-file", "", "trust the certificates in this PEM file, besides the system's")
 	fl.StringArrayVar(&f.network.insecure, "insecure-registry", nil, "allow plain http or an unverified certificate for this host[:port] (repeatable)")
 }
@@ -175,6 +175,9 @@ func (a *app) request(ctx context.Context, reference string, f *checkFlags) (gat
 	if f.timeout <= 0 {
 		return req, fmt.Errorf("--timeout %s: the time must be greater than zero", f.timeout)
 	}
+	if _, err := a.layerCache(&f.cache); err != nil {
+		return req, err
+	}
 	if f.database.dir != "" && (len(f.database.repositories) > 0 || len(f.database.javaRepositories) > 0) {
 		return req, errors.New("--db-dir and --db-repository contradict each other: a directory is used as it is, nothing is fetched")
 	}
@@ -229,10 +232,11 @@ func (a *app) judge(ctx context.Context, req gate.Request, f *checkFlags, p *pro
 
 	connections := image.NewConnections()
 	defer connections.Close()
-	g, err := a.assemble(req, f, runDir, connections, p)
+	g, done, err := a.assemble(req, f, runDir, connections, p)
 	if err != nil {
 		return verdict.Verdict{}, err
 	}
+	defer done()
 	if g.Custom, err = compileCustom(ctx, req.Policy); err != nil {
 		return verdict.Verdict{}, err
 	}
@@ -246,7 +250,20 @@ func (a *app) judge(ctx context.Context, req gate.Request, f *checkFlags, p *pro
 	return v, err
 }
 
+// cacheDir makes the cache directory if it is missing.
 func (a *app) cacheDir(flag string) (string, error) {
+	dir, err := a.cachePath(flag)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", &failure{&hinted{fmt.Errorf("open the cache directory: %w", err), "set --cache-dir or OCIGATE_CACHE_DIR to a directory that can be written"}}
+	}
+	return dir, nil
+}
+
+// cachePath says where the cache directory is.
+func (a *app) cachePath(flag string) (string, error) {
 	dir := flag
 	if dir == "" {
 		dir = a.env.Get("OCIGATE_CACHE_DIR")
@@ -257,9 +274,6 @@ func (a *app) cacheDir(flag string) (string, error) {
 			return "", &hinted{fmt.Errorf("find a cache directory: %w", err), "set --cache-dir or OCIGATE_CACHE_DIR"}
 		}
 		dir = filepath.Join(base, "ocigate")
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", &failure{&hinted{fmt.Errorf("open the cache directory: %w", err), "set --cache-dir or OCIGATE_CACHE_DIR to a directory that can be written"}}
 	}
 	return dir, nil
 }

@@ -192,6 +192,6 @@ file, and answers pass (0), fail (1) or cannot decide (3) before anything is pus
 		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.checkCommand(), a.verifyCommand(), a.explainCommand(), a.policyCommand(), a.waiverCommand(), a.versionCommand())
+	root.AddCommand(a.checkCommand(), a.verifyCommand(), a.explainCommand(), a.policyCommand(), a.waiverCommand(), a.cacheCommand(), a.versionCommand())
 	return root
 }

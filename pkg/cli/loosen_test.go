@@ -56,6 +56,9 @@ func checkFlags() map[string]setting {
 		"timeout":            {why: "a run that takes longer is ERROR", values: []string{"1ns", "1h"}},
 		"cache-dir":          {why: "the cache keeps what a verified pass found", values: []string{"$DIR/cache2"}},
 		"no-layer-cache":     {why: "analyses more", values: []string{"true"}},
+		"cache":              {why: "an entry counts only with the seal of OCIGATE_CACHE_KEY; without it, or an answer, layers are analysed here", values: []string{"redis://127.0.0.1:1", "rediss://127.0.0.1:1/3", "$DIR/none"}},
+		"cache-ttl":          {why: "forgets sooner or later what a verified pass found", values: []string{"1h", "0d"}},
+		"cache-max-size":     {why: "keeps less or more of what a verified pass found", values: []string{"1MiB", "0B"}},
 		"db-repository":      {why: "the policy limits the age of the database, and its origin and digest are in the verdict", values: []string{"127.0.0.1:1/db"}},
 		"java-db-repository": {why: "as db-repository", values: []string{"127.0.0.1:1/db"}},
 		"db-dir":             {why: "as db-repository; one that is not there is ERROR", values: []string{"$DIR/none", "$DIR/empty-db"}},
@@ -73,14 +76,17 @@ func checkFlags() map[string]setting {
 func variables() map[string]setting {
 	docker := setting{why: "says where the daemon and the credentials are; content is by digest", values: []string{"$DIR/none"}}
 	return map[string]setting{
-		"OCIGATE_POLICY":        {why: "stands below --policy and --enforce", values: []string{"$DIR/lax.yaml"}},
-		"OCIGATE_ENFORCE":       {why: "adds to --enforce", values: []string{"$DIR/lax.yaml", "", "  "}},
-		"OCIGATE_POLICY_DIGEST": {why: "refuses to run", values: []string{"sha256:0"}},
-		"OCIGATE_CACHE_DIR":     {why: "the cache keeps what a verified pass found", values: []string{"$DIR/cache2"}},
-		"NO_COLOR":              {why: "is about looks", values: []string{"1"}},
-		"TERM":                  {why: "is about looks", values: []string{"dumb"}},
-		"CI":                    {why: "is about progress", values: []string{"true"}},
-		"DOCKER_HOST":           docker, "DOCKER_CONTEXT": docker, "DOCKER_CONFIG": docker, "DOCKER_TLS": docker, "DOCKER_TLS_VERIFY": docker,
+		"OCIGATE_POLICY":         {why: "stands below --policy and --enforce", values: []string{"$DIR/lax.yaml"}},
+		"OCIGATE_ENFORCE":        {why: "adds to --enforce", values: []string{"$DIR/lax.yaml", "", "  "}},
+		"OCIGATE_POLICY_DIGEST":  {why: "refuses to run", values: []string{"sha256:0"}},
+		"OCIGATE_CACHE_DIR":      {why: "the cache keeps what a verified pass found", values: []string{"$DIR/cache2"}},
+		"OCIGATE_CACHE":          {why: "stands below --cache", values: []string{"redis://127.0.0.1:1", "$DIR/none"}},
+		"OCIGATE_CACHE_KEY":      {why: "makes entries count that were sealed with it, and no others: who has it vouches for what a verified pass found", values: []string{strings.Repeat("k", 32), "short"}},
+		"OCIGATE_CACHE_PASSWORD": {why: "opens what --cache names", values: []string{"hunter2"}},
+		"NO_COLOR":               {why: "is about looks", values: []string{"1"}},
+		"TERM":                   {why: "is about looks", values: []string{"dumb"}},
+		"CI":                     {why: "is about progress", values: []string{"true"}},
+		"DOCKER_HOST":            docker, "DOCKER_CONTEXT": docker, "DOCKER_CONFIG": docker, "DOCKER_TLS": docker, "DOCKER_TLS_VERIFY": docker,
 		"DOCKER_CERT_PATH": docker, "HOME": docker, "XDG_RUNTIME_DIR": docker, "XDG_CONFIG_HOME": docker, "REGISTRY_AUTH_FILE": docker,
 	}
 }

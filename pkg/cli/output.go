@@ -26,6 +26,7 @@ type renderer func(io.Writer, verdict.Verdict, report.Options) error
 var formats = map[string]renderer{
 	"text": report.Text, "json": report.JSON, "evidence": report.Evidence, "runtime": report.Runtime, firstSeenFormat: unboundFirstSeen,
 	"sarif": report.SARIF, "junit": report.JUnit, "gitlab": report.GitLab, "codequality": report.CodeQuality, "markdown": report.Markdown,
+	"html": report.HTML, "cyclonedx": report.CycloneDX, "spdx": report.SPDX, "vex": report.VEX,
 }
 
 // output is one --output: a format, and a path or standard output.
@@ -42,7 +43,7 @@ func formatsOf(scope verdict.Scope) map[string]renderer {
 		return formats
 	}
 	part := map[string]renderer{}
-	for _, name := range []string{"text", "json", "sarif", "junit", "markdown"} {
+	for _, name := range []string{"text", "json", "sarif", "junit", "markdown", "html"} {
 		part[name] = formats[name]
 	}
 	return part

@@ -34,6 +34,17 @@ func (p *progress) phase(msg string) { p.show(msg, true) }
 // detail is shown on a terminal only.
 func (p *progress) detail(msg string) { p.show(msg, false) }
 
+// warn is no progress: it is shown everywhere, on a line that stays.
+func (p *progress) warn(msg string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.shown {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.shown = false
+	}
+	fmt.Fprintf(p.w, "ocigate: warning: %s\n", escape.Line(escape.Text(msg)))
+}
+
 func (p *progress) show(msg string, always bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 )
 
 func (a *app) verifyCommand() *cobra.Command {
-	f := &checkFlags{}
+	f := &checkFlags{cache: cacheFlags{none: true}} // no layer is looked into
 	cmd := &cobra.Command{
 		Use:   "verify IMAGE",
 		Short: "Judge an image's signatures, attestations and base image only",
@@ -30,7 +30,7 @@ its word; check confirms it.`,
 	}
 	fl := cmd.Flags()
 	f.register(fl)
-	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, sarif, junit or markdown, optionally =PATH (repeatable; default text)")
+	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, sarif, junit, markdown or html, optionally =PATH (repeatable; default text)")
 	fl.BoolVar(&f.offline, "offline", false, "fetch no trusted roots and ask no key service: use what is in the cache; only registries that hold images are asked")
 	return cmd
 }

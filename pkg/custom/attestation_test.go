@@ -77,6 +77,8 @@ func TestAttestationMistakes(t *testing.T) {
 		"the network":                   {`deny contains "x" if http.send({"url": input.predicate.url}).status_code == 200`, "undefined function http.send"},
 		"the machine's time zone":       {`deny contains "x" if time.clock([time.now_ns(), "Local"])[0] > 3`, "time zone"},
 		"another package":               {"package attestation\ndeny contains \"x\"", "begin the file with: package ocigate"},
+		"warn":                          {`warn contains "x" if input.predicate.a == 1`, "write deny"},
+		"warn beside deny":              {"deny contains \"x\" if input.predicate.a == 1\nwarn contains \"x\" if input.predicate.a == 2", "write deny"},
 		"no deny":                       {`violation contains "x"`, "neither deny nor warn is defined"},
 	} {
 		t.Run(name, func(t *testing.T) {

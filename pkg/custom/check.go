@@ -147,7 +147,7 @@ func knownWords(modules map[string]*ast.Module, fields map[string]field) []strin
 
 // checkRules demands of compiled modules that there is something to evaluate, that
 // it is a set, and that nothing hangs in the air.
-func checkRules(c *ast.Compiler) []Diagnostic {
+func (in *input) checkRules(c *ast.Compiler) []Diagnostic {
 	var faults []Diagnostic
 	used := map[*ast.Rule]bool{}
 	var first *ast.Module
@@ -167,6 +167,11 @@ func checkRules(c *ast.Compiler) []Diagnostic {
 		rules := c.GetRulesExact(ref)
 		if len(rules) == 0 {
 			continue
+		}
+		if set == setWarn && in.open != "" {
+			d := diagnosticAt(rules[0].Location)
+			d.Message, d.Hint = "warn says nothing about an attestation, which satisfies a rule or does not", "write deny; a rule with action: warn only warns"
+			faults = append(faults, d)
 		}
 		found = true
 		if !mayBeSet(c.TypeEnv.GetByRef(ref)) {

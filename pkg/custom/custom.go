@@ -113,7 +113,7 @@ func compile(ctx context.Context, sources []Source, of func() (*input, error)) (
 	if compiler.Failed() {
 		faults = append(faults, diagnostics(compiler.Errors)...)
 	} else {
-		faults = append(faults, checkRules(compiler)...)
+		faults = append(faults, in.checkRules(compiler)...)
 	}
 	if len(faults) > 0 {
 		return nil, &Error{sortDiagnostics(faults)}

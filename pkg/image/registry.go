@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -211,14 +212,27 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	if from.Scheme == "https" && to.Scheme != "https" {
 		return faultf(KindNetwork, "redirect from https to http (%s) is refused", to.Host)
 	}
-	if ip := net.ParseIP(to.Hostname()); ip != nil && isLocal(ip) && !isLocal(net.ParseIP(from.Hostname())) {
+	if isLocal(to.Hostname()) && !isLocal(from.Hostname()) {
 		return faultf(KindNetwork, "redirect from %s to the private address %s is refused", from.Host, to.Host)
 	}
 	return nil
 }
 
-func isLocal(ip net.IP) bool {
-	return ip != nil && (ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() || ip.IsUnspecified())
+// isLocal says whether a host is one of this machine's or of a private network, as far
+// as its name tells. A name that ends in a number is an address to some resolvers.
+func isLocal(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		last := host[strings.LastIndexByte(host, '.')+1:]
+		return last != "" && last[0] >= '0' && last[0] <= '9'
+	}
+	ip = ip.Unmap()
+	shared := netip.MustParsePrefix("100.64.0.0/10") // RFC 6598; one cloud's metadata service
+	return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() || ip.IsUnspecified() || shared.Contains(ip)
 }
 
 const (

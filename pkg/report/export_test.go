@@ -18,6 +18,10 @@ func MarkdownWithin(w io.Writer, v verdict.Verdict, most int) error {
 	return markdownWithin(w, v, most)
 }
 
+func HTMLWithin(w io.Writer, v verdict.Verdict, o Options, most int) error {
+	return htmlWithin(w, v, o, most)
+}
+
 func EscapeMarkdown(s string) string { return escapeMarkdown(s) }
 
 func Weblink(s string) string { return weblink(s) }

@@ -47,10 +47,10 @@ type Inventory struct {
 
 // Known says whether the cache holds every layer of the image, so that Analyze
 // would open none.
-func (s *Scanner) Known(img Image) bool {
+func (s *Scanner) Known(ctx context.Context, img Image) bool {
 	base := img.unsearched()
 	for i, l := range img.Layers {
-		if s.opts.Cache.get(s.key(l.DiffID, base[i])) == nil {
+		if !s.records.look(ctx, s.key(l.DiffID, base[i])) {
 			return false
 		}
 	}
@@ -124,11 +124,11 @@ func (s *Scanner) layer(ctx context.Context, l Layer, isBase bool, java *javaOnc
 			return nil, "", err
 		}
 	}
-	if rec := s.opts.Cache.get(key); rec != nil && s.sameJava(ctx, rec, java) {
+	if rec := s.records.get(ctx, key); rec != nil && s.sameJava(ctx, rec, java) {
 		switch {
 		case l.OnDaemonsWord:
 			return rec, evidence.LayerOnDaemonsWord, nil
-		case stored == l.DiffID || s.opts.Cache.diffID(stored) == l.DiffID:
+		case stored == l.DiffID || s.records.diffID(ctx, stored) == l.DiffID:
 			return rec, evidence.LayerVerified, nil
 		}
 	}
@@ -141,7 +141,7 @@ func (s *Scanner) layer(ctx context.Context, l Layer, isBase bool, java *javaOnc
 		return rec, evidence.LayerVerified, nil // the cause may be this machine: ask again next time
 	}
 	// A cache that cannot be written costs time later, not the verdict.
-	if err := errors.Join(s.opts.Cache.put(key, rec), s.opts.Cache.putDigest(stored, l.DiffID)); err != nil {
+	if err := errors.Join(s.records.put(ctx, key, rec), s.records.putDigest(ctx, stored, l.DiffID)); err != nil {
 		s.progress("the layer cache cannot be written: " + err.Error())
 	}
 	return rec, evidence.LayerVerified, nil
@@ -172,14 +172,14 @@ func (s *Scanner) progress(msg string) {
 
 // key is the cache key of a layer: everything that a record depends on but its bytes.
 func (s *Scanner) key(diffID string, isBase bool) string {
-	return entryName(fmt.Sprintf("%s\n%s\nsecrets=%t\n", s.version, diffID, !isBase))
+	return fmt.Sprintf("%s\n%s\nsecrets=%t\n", s.version, diffID, !isBase)
 }
 
 // recordVersion changes whenever the meaning of a record does.
 const recordVersion = 2
 
 func (s *Scanner) analysisVersion() string {
-	b, err := json.Marshal([]any{recordVersion, TrivyVersion, s.group.AnalyzerVersions(), s.handlers.Versions(), s.opts.Limits})
+	b, err := json.Marshal([]any{recordVersion, programVersion(), TrivyVersion, s.group.AnalyzerVersions(), s.handlers.Versions(), s.opts.Limits})
 	if err != nil { // plain maps and numbers always marshal
 		return "unknown"
 	}

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -188,10 +189,7 @@ func (c cancelling) Analyze(ctx context.Context, _ analyzer.AnalysisInput) (*ana
 // An analyser that was interrupted leaves something out: the layer must not be
 // taken for complete, neither now nor from the cache later.
 func TestInterruptedAnalyserEntersNoCache(t *testing.T) {
-	cache, err := OpenCache(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	cache := newMemory()
 	s := newScanner(t, Options{Cache: cache})
 	ctx, cancel := context.WithCancel(t.Context())
 	f, err := field(&s.group, "analyzers")
@@ -203,7 +201,7 @@ func TestInterruptedAnalyserEntersNoCache(t *testing.T) {
 	if _, err := s.Analyze(ctx, img); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
-	if s.Known(img) {
+	if s.Known(t.Context(), img) {
 		t.Error("the layer is in the cache")
 	}
 }
@@ -342,10 +340,7 @@ func TestContentAfterTheTar(t *testing.T) {
 }
 
 func TestFailedReaderEntersNoCache(t *testing.T) {
-	cache, err := OpenCache(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	cache := newMemory()
 	img := imageOf(tarOf(t, entry{name: "lib/apk/db/installed", body: apkMusl}))
 	good := img.Layers[0].Open
 	img.Layers[0].Open = func(ctx context.Context) (io.ReadCloser, error) {
@@ -355,12 +350,12 @@ func TestFailedReaderEntersNoCache(t *testing.T) {
 	s := newScanner(t, Options{Cache: cache})
 	inv := analyze(t, s, img)
 	wantProblem(t, inv.Problems, evidence.AreaImage)
-	if s.Known(img) {
+	if s.Known(t.Context(), img) {
 		t.Error("a layer that failed its verification is in the cache")
 	}
 	img.Layers[0].Open = good
-	if inv := analyze(t, s, img); len(inv.Problems) != 0 || !s.Known(img) {
-		t.Errorf("the genuine layer: %+v, known %t", inv.Problems, s.Known(img))
+	if inv := analyze(t, s, img); len(inv.Problems) != 0 || !s.Known(t.Context(), img) {
+		t.Errorf("the genuine layer: %+v, known %t", inv.Problems, s.Known(t.Context(), img))
 	}
 }
 
@@ -370,10 +365,7 @@ func (e errReader) Read([]byte) (int, error) { return 0, e.err }
 
 // A manifest that claims a known diff ID for another blob must not profit from the cache.
 func TestCacheNeedsTheBlob(t *testing.T) {
-	cache, err := OpenCache(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
+	cache := newMemory()
 	s := newScanner(t, Options{Cache: cache})
 	img := imageOf(tarOf(t, entry{name: "lib/apk/db/installed", body: apkMusl}))
 	analyze(t, s, img)
@@ -394,30 +386,42 @@ func TestCacheNeedsTheBlob(t *testing.T) {
 	}
 }
 
-func TestDamagedCacheEntryIsReplaced(t *testing.T) {
-	dir := t.TempDir()
-	cache, err := OpenCache(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+func TestUnreadableRecordIsReplaced(t *testing.T) {
+	cache := newMemory()
 	s := newScanner(t, Options{Cache: cache})
 	img := imageOf(tarOf(t, entry{name: "lib/apk/db/installed", body: apkMusl}))
 	analyze(t, s, img)
-	path := cache.path("layers", s.key(img.Layers[0].DiffID, false))
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, damaged := range [][]byte{nil, b[:len(b)/2], append(bytes.Clone(b[:len(b)-12]), make([]byte, 12)...)} {
-		if err := os.WriteFile(path, damaged, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if s.Known(img) {
-			t.Fatal("a damaged entry is used")
+	key := kindLayers + " " + s.key(img.Layers[0].DiffID, false)
+	whole := cache.entries[key]
+	for _, damaged := range [][]byte{nil, whole[:len(whole)/2], []byte("{}"), bytes.Replace(whole, []byte(`"listing":"`), []byte(`"listing":"AAAA`), 1)} {
+		cache.entries[key] = damaged
+		if s.Known(t.Context(), img) {
+			t.Fatalf("%q is used", damaged)
 		}
 		analyze(t, s, img)
-		if !s.Known(img) {
-			t.Fatal("a damaged entry is not replaced")
+		if !s.Known(t.Context(), img) {
+			t.Fatal("a record that cannot be read is not replaced")
+		}
+		analyze(t, s, img) // takes what Known has looked up
+	}
+}
+
+// A record depends on everything that its key says, and on nothing else.
+func TestCacheKey(t *testing.T) {
+	s, limited := newScanner(t, Options{}), newScanner(t, Options{Limits: Limits{Entries: 7}})
+	keys := []string{s.key("sha256:a", false), s.key("sha256:a", true), s.key("sha256:b", false), limited.key("sha256:a", false)}
+	slices.Sort(keys)
+	if len(slices.Compact(keys)) != 4 {
+		t.Errorf("keys %q", keys)
+	}
+	for _, part := range []string{TrivyVersion, programVersion(), fmt.Sprint(recordVersion)} {
+		if !strings.Contains(s.version, part) {
+			t.Errorf("%s does not hold %s", s.version, part)
+		}
+	}
+	for _, a := range s.guards {
+		if !strings.Contains(s.version, `"`+string(a.Type())+`":`) {
+			t.Errorf("the version of %s is not in the key", a.Type())
 		}
 	}
 }

@@ -3,141 +3,128 @@
 package scan
 
 import (
-	"bytes"
-	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strings"
+	"sync"
 )
 
-// Cache keeps what was learned of verified layers, one file per entry, in a
-// directory that any number of processes share without waiting: entries are
-// written to a temporary file and renamed, and never changed.
-//
-// An entry is keyed by diff ID, so only a pass that verified the diff ID may put
-// one. A digest is tied to a diff ID by an entry of its own, likewise only after
-// a verified pass: that a manifest names both proves nothing.
-type Cache struct{ dir string }
-
-// maxEntry bounds what one entry may inflate to.
-const maxEntry = 1 << 30
-
-// OpenCache uses dir, which is created if it is missing.
-func OpenCache(dir string) (*Cache, error) {
-	for _, sub := range []string{"layers", "digests"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
-			return nil, fmt.Errorf("open the layer cache: %w", err)
-		}
-	}
-	return &Cache{dir}, nil
+// Cache keeps values by kind and key. What Get returns is what was put, or not ok;
+// telling the two apart is the cache's business, whoever can write to where it keeps
+// them. Its methods are called concurrently.
+type Cache interface {
+	Get(ctx context.Context, kind, key string) ([]byte, bool)
+	Put(ctx context.Context, kind, key string, value []byte) error
 }
 
-// get returns nil for an entry that is not there or not intact.
-func (c *Cache) get(key string) *record {
-	if c == nil {
-		return nil
-	}
-	b, err := readEntry(c.path("layers", key))
-	if err != nil {
-		return nil
-	}
-	var r record
-	if json.Unmarshal(b, &r) != nil || r.Blob.SchemaVersion == 0 || checkListing(r.Listing) != nil {
-		return nil
-	}
-	return &r
+// The kinds of values. What was learned of a layer is keyed by diff ID, so only a pass
+// that verified the diff ID may put it. A digest is tied to a diff ID by an entry of its
+// own, likewise only after a verified pass: that a manifest names both proves nothing.
+const (
+	kindLayers  = "layers"
+	kindDigests = "digests"
+)
+
+// records are what a Cache, which may be nil, knows of layers.
+type records struct {
+	cache Cache
+
+	mu sync.Mutex
+	// known are records that were looked up, and not used yet.
+	known map[string]*record
 }
 
-func (c *Cache) put(key string, r *record) error {
-	if c == nil {
+// look says whether there is a record, and keeps it for the next get.
+func (r *records) look(ctx context.Context, key string) bool {
+	rec := r.get(ctx, key)
+	if rec == nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known == nil {
+		r.known = map[string]*record{}
+	}
+	r.known[key] = rec
+	return true
+}
+
+// get returns nil for a record that is not there or cannot be read. The record is the
+// caller's, who may change it.
+func (r *records) get(ctx context.Context, key string) *record {
+	if r.cache == nil {
 		return nil
 	}
-	b, err := json.Marshal(r)
+	r.mu.Lock()
+	rec := r.known[key]
+	delete(r.known, key)
+	r.mu.Unlock()
+	if rec != nil {
+		return rec
+	}
+	b, ok := r.cache.Get(ctx, kindLayers, key)
+	if !ok {
+		return nil
+	}
+	rec = &record{}
+	if json.Unmarshal(b, rec) != nil || rec.Blob.SchemaVersion == 0 || checkListing(rec.Listing) != nil {
+		return nil
+	}
+	return rec
+}
+
+func (r *records) put(ctx context.Context, key string, rec *record) error {
+	if r.cache == nil {
+		return nil
+	}
+	b, err := json.Marshal(rec)
 	if err != nil {
 		return err
 	}
-	return c.write(c.path("layers", key), b)
+	return r.cache.Put(ctx, kindLayers, key, b)
 }
 
 // diffID returns the diff ID that a verified pass found behind a digest, or "".
-func (c *Cache) diffID(digest string) string {
-	if c == nil || digest == "" {
+func (r *records) diffID(ctx context.Context, digest string) string {
+	if r.cache == nil || digest == "" {
 		return ""
 	}
-	b, err := readEntry(c.path("digests", entryName(digest)))
-	if err != nil {
-		return ""
-	}
-	stored, diffID, _ := strings.Cut(string(b), " ")
-	if stored != digest {
-		return ""
-	}
-	return diffID
+	b, _ := r.cache.Get(ctx, kindDigests, digest)
+	return string(b)
 }
 
-func (c *Cache) putDigest(digest, diffID string) error {
-	if c == nil || digest == "" || c.diffID(digest) == diffID {
+func (r *records) putDigest(ctx context.Context, digest, diffID string) error {
+	if r.cache == nil || digest == "" || digest == diffID {
 		return nil
 	}
-	return c.write(c.path("digests", entryName(digest)), []byte(digest+" "+diffID))
+	return r.cache.Put(ctx, kindDigests, digest, []byte(diffID))
 }
 
-func (c *Cache) path(kind, name string) string { return filepath.Join(c.dir, kind, name[:2], name) }
-
-func entryName(s string) string {
-	sum := sha256.Sum256([]byte(s))
+// programVersion changes with whatever this program is built of: parsers come from many
+// modules, and a record is only worth what the ones that made it are. A build from a
+// checkout does not know its own version: see recordVersion.
+func programVersion() string {
+	var b strings.Builder
+	fmt.Fprintln(&b, runtime.Version())
+	if info, ok := debug.ReadBuildInfo(); ok {
+		fmt.Fprintln(&b, info.Main.Version, info.Main.Sum)
+		for _, m := range info.Deps {
+			if m.Replace != nil {
+				m = m.Replace
+			}
+			fmt.Fprintln(&b, m.Path, m.Version, m.Sum)
+		}
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" || s.Key == "vcs.modified" {
+				fmt.Fprintln(&b, s.Key, s.Value)
+			}
+		}
+	}
+	sum := sha256.Sum256([]byte(b.String()))
 	return hex.EncodeToString(sum[:])
-}
-
-// write stores "sha256 of the content\n" and the content, compressed. A checksum
-// finds files that a full disk or a crash cut short; it is no defence against
-// somebody who can write to the directory.
-func (c *Cache) write(file string, content []byte) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(file), ".new-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // a no-op once it is renamed
-	sum := sha256.Sum256(content)
-	zw, _ := gzip.NewWriterLevel(tmp, gzip.BestSpeed) // the level is valid
-	_, err = fmt.Fprintf(zw, "%x\n", sum)
-	if err == nil {
-		_, err = zw.Write(content)
-	}
-	if err := errors.Join(err, zw.Close(), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), file)
-}
-
-func readEntry(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	zr, err := gzip.NewReader(f)
-	if err != nil {
-		return nil, err
-	}
-	b, err := io.ReadAll(io.LimitReader(zr, maxEntry+1))
-	if err != nil {
-		return nil, err
-	}
-	sum, content, ok := bytes.Cut(b, []byte("\n"))
-	want := sha256.Sum256(content)
-	if !ok || len(b) > maxEntry || string(sum) != hex.EncodeToString(want[:]) {
-		return nil, fs.ErrInvalid
-	}
-	return content, nil
 }

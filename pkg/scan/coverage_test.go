@@ -159,11 +159,7 @@ func decoyAt(name string) entry {
 // another image brings it.
 func TestBaseLayerOfAnotherImage(t *testing.T) {
 	platforms := openDatabase(t)
-	cache, err := OpenCache(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := newScanner(t, Options{Cache: cache})
+	s := newScanner(t, Options{Cache: newMemory()})
 	secret := tarOf(t, entry{name: "app/.env", body: "key = \"AKIA" + "0123456789ABCDEF\"\n"})
 	top := tarOf(t, entry{name: "lib/apk/db/installed", body: apkMusl})
 	count := func(img Image) int {

@@ -241,11 +241,7 @@ func TestWhiteoutOfNothing(t *testing.T) {
 // TestFilesFromCache: the cache makes no difference, and a record whose listing is
 // damaged is none.
 func TestFilesFromCache(t *testing.T) {
-	cache, err := OpenCache(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := newScanner(t, Options{Cache: cache})
+	s := newScanner(t, Options{Cache: newMemory()})
 	img := imageOf(
 		tarOf(t, plain("bin/su", 0o4755, "x"), link("bin/su2", "bin/su", 0o755), plain("a/b", 0o644, "12")),
 		tarOf(t, deletes("a"), link("bin/su3", "bin/su", 0o755), dir("w", 0o777)),
@@ -262,12 +258,12 @@ func TestFilesFromCache(t *testing.T) {
 		t.Error(diff, first.Waste)
 	}
 	key := s.key(img.Layers[0].DiffID, false)
-	rec := cache.get(key)
+	rec := s.records.get(t.Context(), key)
 	rec.Listing[len(rec.Listing)/2] ^= 0xff
-	if err := cache.put(key, rec); err != nil {
+	if err := s.records.put(t.Context(), key, rec); err != nil {
 		t.Fatal(err)
 	}
-	if checkListing(rec.Listing) != nil && cache.get(key) != nil {
+	if checkListing(rec.Listing) != nil && s.records.get(t.Context(), key) != nil {
 		t.Error("a damaged listing is taken from the cache")
 	}
 }

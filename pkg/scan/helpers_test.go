@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"sync"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -82,6 +83,28 @@ func analyze(t *testing.T, s *Scanner, img Image) *Inventory {
 		t.Fatal(err)
 	}
 	return inv
+}
+
+// memory is a Cache.
+type memory struct {
+	mu      sync.Mutex
+	entries map[string][]byte
+}
+
+func newMemory() *memory { return &memory{entries: map[string][]byte{}} }
+
+func (m *memory) Get(_ context.Context, kind, key string) ([]byte, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b, ok := m.entries[kind+" "+key]
+	return b, ok
+}
+
+func (m *memory) Put(_ context.Context, kind, key string, value []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.entries[kind+" "+key] = value
+	return nil
 }
 
 // wantProblem demands exactly one problem of the area.

@@ -42,7 +42,7 @@ const TrivyVersion = "0.74.0"
 // Options configure a Scanner.
 type Options struct {
 	// Cache keeps what was learned of verified layers; nil for none.
-	Cache *Cache
+	Cache Cache
 	// Limits bound hostile input; zero fields take the defaults of DefaultLimits.
 	Limits Limits
 	// Parallel is the number of layers in flight; default 4.
@@ -98,6 +98,7 @@ type Scanner struct {
 	config   analyzer.ConfigAnalyzerGroup
 	handlers handler.Manager
 	version  string
+	records  *records
 	// guards are the analysers of group that look for packages by name.
 	guards []guard
 }
@@ -128,7 +129,7 @@ func New(opts Options) (*Scanner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare Trivy's post handlers: %w", err)
 	}
-	s := &Scanner{opts: opts, group: group, config: config, handlers: handlers, guards: guards}
+	s := &Scanner{opts: opts, group: group, config: config, handlers: handlers, guards: guards, records: &records{cache: opts.Cache}}
 	s.version = s.analysisVersion()
 	return s, nil
 }

@@ -56,6 +56,7 @@ var allowed = map[string][]string{
 	"pkg/vex":        {"pkg/evidence"},
 	"pkg/gate":       {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/image", "pkg/feed", "pkg/vex"},
 	"pkg/policyoci":  {},
+	"pkg/layercache": {},
 	"pkg/waiverfile": {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/vex"},
 	"pkg/signature":  {"pkg/evidence"},
 	"pkg/custom":     {"pkg/evidence", "policies"},
@@ -118,6 +119,7 @@ var only = map[string]string{
 	"github.com/aquasecurity/trivy/": "pkg/scan",
 	"github.com/sigstore/":           "pkg/signature",
 	"github.com/open-policy-agent/":  "pkg/custom",
+	"github.com/gomodule/redigo/":    "pkg/layercache",
 }
 
 // sigstoreTest signs for tests; it can forge anything, and nothing but tests imports it.
