@@ -287,20 +287,6 @@ func troubled(ev evidence.Evidence) evidence.Evidence {
 	return ev
 }
 
-// TestDigestsOfSignaturesAreShort: the report tells them in full, once.
-func TestDigestsOfSignaturesAreShort(t *testing.T) {
-	long := "sha256:" + strings.Repeat("1d", 32)
-	for _, items := range [][]evidence.Signature{nil, {changed(item("release"), func(it *evidence.Signature) {
-		it.Digest, it.Signer = long, evidence.Signer{Key: "sha256:" + strings.Repeat("2e", 32)}
-	})}} {
-		ev := signedBy(items...)
-		ev.Subject.IndexDigest, ev.Signatures.Digests[0].Digest = long, long
-		if s := outcome(decide(trusting(signatureRule(signers("release"))), ev), "s").Summary; strings.Contains(s, "1d1d1d1d1d1d1d") || strings.Contains(s, "2e2e2e2e2e2e2e") || !strings.Contains(s, "sha256:1d1d1d1d1d1d…") {
-			t.Error(s)
-		}
-	}
-}
-
 // archived is evidence of an archive whose file is signed by a detached bundle.
 func archived(source evidence.Source) evidence.Evidence {
 	ev := signedBy(changed(item("release"), func(it *evidence.Signature) {
@@ -347,23 +333,6 @@ func reversed(items []evidence.Signature) []evidence.Signature {
 	out := slices.Clone(items)
 	slices.Reverse(out)
 	return out
-}
-
-// TestSignatureWaivers: who waives one missing authority still owes the other.
-func TestSignatureWaivers(t *testing.T) {
-	s := signers("release", "platform")
-	s.Min = 2
-	p := trusting(signatureRule(s))
-	invalid := changed(item(), func(it *evidence.Signature) { it.Checks[0].Result = evidence.CheckInvalid })
-	for finding, want := range map[string]verdict.Result{"invalid-signature": verdict.Fail, "other-signer": verdict.Fail, "": verdict.Pass} {
-		p.Waivers = []policy.Waiver{{ID: "w", Rule: "s", Finding: finding, Until: now.AddDate(0, 1, 0)}}
-		if o := outcome(decide(p, signedBy(invalid)), "s"); o.Result != want {
-			t.Errorf("%q: %s %s", finding, o.Result, o.Summary)
-		}
-	}
-	if o := outcome(decide(p, good()), "s"); o.Result != verdict.Error {
-		t.Errorf("could not check, waived: %s", o.Result)
-	}
 }
 
 // FuzzSignatures: whatever evidence says, nothing passes without an item that the

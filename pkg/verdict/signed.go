@@ -181,6 +181,9 @@ func (g *signedJudge) unreadable() []evidence.Problem {
 			Area: evidence.AreaImage, What: it.Place, Message: "what should be a signature or an attestation cannot be read: " + cmp.Or(it.Problem, "no reason is given"),
 			Hint: "sign the image anew, or remove what is broken",
 		}
+		if it.Format == evidence.FormatDetached {
+			p.Hint = "leave out --bundle for this file, or make it with cosign sign-blob --bundle FILE"
+		}
 		if it.Problem == "" && g.digestOf(it) == nil {
 			p.Message = fmt.Sprintf("it is about %s by no digest that is known of it", g.thing)
 			p.Hint = "judge the image where it has a digest: in a registry, an OCI layout, or an archive whose file was signed"

@@ -154,3 +154,20 @@ func TestUnmatchedWaiverChangesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestSignatureWaivers: who waives one missing authority still owes the other.
+func TestSignatureWaivers(t *testing.T) {
+	s := signers("release", "platform")
+	s.Min = 2
+	p := trusting(signatureRule(s))
+	invalid := changed(item(), func(it *evidence.Signature) { it.Checks[0].Result = evidence.CheckInvalid })
+	for finding, want := range map[string]verdict.Result{"invalid-signature": verdict.Fail, "other-signer": verdict.Fail, "": verdict.Pass} {
+		p.Waivers = []policy.Waiver{{ID: "w", Rule: "s", Finding: finding, Until: now.AddDate(0, 1, 0)}}
+		if o := outcome(decide(p, signedBy(invalid)), "s"); o.Result != want {
+			t.Errorf("%q: %s %s", finding, o.Result, o.Summary)
+		}
+	}
+	if o := outcome(decide(p, good()), "s"); o.Result != verdict.Error {
+		t.Errorf("could not check, waived: %s", o.Result)
+	}
+}
