@@ -87,7 +87,7 @@ func TestRefusals(t *testing.T) {
 		{"403", hostile(t, status(403, denied)), image.KindUnauthorized, "docker login"},
 		{"404 that means 403", hostile(t, status(404, denied)), image.KindUnauthorized, "docker login"},
 		{"429", hostile(t, status(429, "")), image.KindNetwork, "limits requests"},
-		{"500", hostile(t, status(500, "")), image.KindNetwork, "500"},
+		{"500", hostile(t, status(500, "")), image.KindNetwork, "try again"},
 		{"endless error", hostile(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500); endless(w, r) }), image.KindNetwork, ""},
 		{"metadata service", named(hostile(t, redirect("http://169.254.169.254"))), image.KindNetwork, "169.254.169.254 is refused"},
 		{"endless redirects", hostile(t, func(w http.ResponseWriter, r *http.Request) {

@@ -193,7 +193,11 @@ func registryError(host string, err error) error {
 	case http.StatusTooManyRequests:
 		return &fault{kind: KindNetwork, err: err, hint: "the registry limits requests; log in or use a mirror: docker login " + host}
 	}
-	return &fault{kind: KindNetwork, err: err}
+	f := &fault{kind: KindNetwork, err: err}
+	if status >= http.StatusInternalServerError {
+		f.hint = "the registry " + host + " failed, not the image: try again, and ask whoever runs it"
+	}
+	return f
 }
 
 // isRefusal: some registries do not say by their status that one may not know.
