@@ -71,7 +71,7 @@ func tightenings() map[string]tightening {
 	source := tightening{have: "['https://h/a', 'https://h/b']", tighter: []string{"['https://h/a']"}, looser: []string{"['https://h/**']", "['https://h/a', 'https://h/b', 'https://h/c']"}, add: []string{"['https://h/a']"}}
 	age := tightening{have: "30d", tighter: []string{"29d"}, looser: []string{"31d"}, add: []string{"90d"}}
 	subject := tightening{have: "base", looser: []string{"image"}, add: []string{"image"}, narrow: []string{"base"}}
-	match := tightening{have: "match", add: []string{"match"}}
+	match := tightening{have: "match", looser: []string{"source"}, add: []string{"match", "source"}}
 	atLeast := tightening{have: "1", tighter: []string{"2"}, add: []string{"1", "2"}}
 	table := map[string]tightening{
 		"version": text, "name": text, "extends": {why: "resolved before anything is compared: TestEnforcedChain"},

@@ -82,7 +82,7 @@ func checkSigners(t *testing.T, p *Policy) {
 	}
 	for _, r := range p.Rules {
 		switch {
-		case r.ID == "signed" && (!own(r.Signatures.Authorities) || r.Signatures.Min < 2 || r.Signatures.Of != SignedImage || r.Signatures.MaxAge > 9*24*time.Hour || !r.Signatures.RepositoryMatch),
+		case r.ID == "signed" && (!own(r.Signatures.Authorities) || r.Signatures.Min < 2 || r.Signatures.Of != SignedImage || r.Signatures.MaxAge > 9*24*time.Hour || r.Signatures.Repository != RepositoryMatch),
 			r.ID == "base" && !own(r.Base.SignedBy),
 			r.ID == "scanned" && (!own(r.Attestations.Authorities) || len(r.Attestations.Conditions) < 1 || r.Attestations.Of != SignedImage ||
 				!slices.ContainsFunc(r.Attestations.Conditions, func(c Condition) bool { return c.Path == "a.b" && c.Equals != nil && c.Equals.Number != nil })):

@@ -20,6 +20,16 @@ const (
 	SignedBase  Signed = "base"
 )
 
+// RepositoryName says which repositories what was signed must name.
+type RepositoryName string
+
+// The repositories: of where the image is and where it goes, as far as there are, or of
+// where it is only, for images that are signed in a staging registry.
+const (
+	RepositoryMatch  RepositoryName = "match"
+	RepositorySource RepositoryName = "source"
+)
+
 // Signers is what rules about signatures and attestations have in common.
 type Signers struct {
 	// Of is the image or its base.
@@ -29,9 +39,8 @@ type Signers struct {
 	Min         int
 	// MaxAge is the greatest age of the signature, by a verified time; 0 is any.
 	MaxAge time.Duration `json:",omitempty"`
-	// RepositoryMatch (`repository: match`) demands that what was signed names the
-	// repository that the image is in, or its destination.
-	RepositoryMatch bool `json:",omitempty"`
+	// Repository says which repositories what was signed must name; empty is any.
+	Repository RepositoryName `json:",omitempty"`
 }
 
 // SignatureRule is about signatures.
@@ -61,10 +70,10 @@ func (p *parser) signersKeys(s *Signers) []key {
 	return []key{
 		enumKey(p, "of", "What must be signed: image (the default) or base.", &s.Of, unchanged(string(SignedImage)), SignedImage, SignedBase),
 		p.authoritiesKeyOf(&s.Authorities, "Who must have signed: any of these authorities.").must(),
-		p.countKey("min", "How many different authorities of them; default 1.", &s.Min, higher),
+		p.countKey("min", "How many different authorities of them, each by another signer; default 1.", &s.Min, higher),
 		p.durationKey("max-age", "The greatest age, by the time that a timestamp authority or the transparency log vouches for.", &s.MaxAge, lower),
-		{name: "repository", about: "match: what was signed names the repository that the image is in, or its destination.", tighten: demands,
-			shape: shape{kind: shapeString, enum: []string{"match"}}, read: func(v value) { _, s.RepositoryMatch = p.enum(v, "match") }},
+		enumKey(p, "repository", "What was signed names the repository that the image is in and, where it is given, that of its destination (match), or only the former (source).",
+			&s.Repository, towardsFrom("", "", "source", "match"), RepositoryMatch, RepositorySource),
 	}
 }
 

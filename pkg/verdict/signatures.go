@@ -45,9 +45,9 @@ func (s *subject) signedImage() artifact {
 		registry: sub.Source == evidence.SourceRegistry,
 	}
 	if a.registry {
-		a.names = append(a.names, sub.Name)
+		a.source = sub.Name
 	}
-	a.names = append(a.names, sub.Destination)
+	a.destination = sub.Destination
 	return a
 }
 
@@ -59,7 +59,7 @@ func (s *subject) signedBase() artifact {
 		archived: local, registry: !local,
 	}
 	if !local {
-		a.names = []string{b.Reference}
+		a.source = b.Reference
 	}
 	return a
 }

@@ -150,9 +150,16 @@ func TestSignatureRule(t *testing.T) {
 	recent := signers("release")
 	recent.MaxAge = 24 * time.Hour
 	match := signers("release")
-	match.RepositoryMatch = true
+	match.Repository = policy.RepositoryMatch
+	inStaging := signers("release")
+	inStaging.Repository = policy.RepositorySource
 	named := func(names ...string) evidence.Signature {
 		return changed(item("release"), func(it *evidence.Signature) { it.Repositories = names })
+	}
+	going := func(destination string, names ...string) evidence.Evidence {
+		ev := signedBy(named(names...))
+		ev.Subject.Destination = destination
+		return ev
 	}
 	invalid := changed(item(), func(it *evidence.Signature) {
 		it.Checks[0].Result, it.Checks[0].Reason = evidence.CheckInvalid, "no log entry"
@@ -247,9 +254,15 @@ func TestSignatureRule(t *testing.T) {
 		"of the future":               {signatureRule(recent), signedBy(at(now.Add(2 * time.Hour))), verdict.Fail, "too-old", "yet to come", ""},
 		"a clock ahead":               {signatureRule(recent), signedBy(at(now.Add(time.Minute))), verdict.Pass, "", "", ""},
 		"the repository":              {signatureRule(match), signedBy(named("registry.example.com/tool", "registry.example.com:443/app:1")), verdict.Pass, "", "", ""},
-		"the destination": {signatureRule(match), func() evidence.Evidence {
-			ev := signedBy(named("docker.io/library/shop"))
-			ev.Subject.Destination = "shop:2"
+		"not the destination":         {signatureRule(match), going("shop:2", "registry.example.com/app"), verdict.Fail, "repository", "must be for docker.io/library/shop", ""},
+		"only the destination":        {signatureRule(match), going("shop:2", "docker.io/library/shop"), verdict.Fail, "repository", "must be for registry.example.com/app", ""},
+		"both repositories":           {signatureRule(match), going("shop:2", "shop", "registry.example.com/app"), verdict.Pass, "", "", ""},
+		"in staging":                  {signatureRule(inStaging), going("shop:2", "registry.example.com/app"), verdict.Pass, "", "", ""},
+		"not in staging":              {signatureRule(inStaging), going("shop:2", "docker.io/library/shop"), verdict.Fail, "repository", "must be for registry.example.com/app", ""},
+		"no name to go by":            {signatureRule(match), going("UPPER/case", "registry.example.com/app"), verdict.Error, "", "is not known", ""},
+		"an archive goes": {signatureRule(match), func() evidence.Evidence {
+			ev := going("shop:2", "docker.io/library/shop")
+			ev.Subject.Source, ev.Subject.Name = evidence.SourceOCI, "registry.example.com/app:1"
 			return ev
 		}(), verdict.Pass, "", "", ""},
 		"another repository": {signatureRule(match), signedBy(named("registry.example.com/dev-tool")), verdict.Fail, "repository", "made for registry.example.com/dev-tool, and must be for registry.example.com/app", ""},
@@ -354,7 +367,7 @@ func FuzzSignatures(f *testing.F) {
 			return
 		}
 		s := signers("release")
-		s.MaxAge, s.RepositoryMatch = time.Duration(n)*time.Hour, n%2 == 0
+		s.MaxAge, s.Repository = time.Duration(n)*time.Hour, []policy.RepositoryName{"", policy.RepositoryMatch, policy.RepositorySource}[n%3]
 		content := attestationRule(func(r *policy.AttestationRule) {
 			r.Sources = []string{glob}
 			r.Conditions = []policy.Condition{{Path: "a", Steps: []policy.Step{{Key: "a"}, {All: true}, {Key: "b", Index: &n}}, Matches: pattern, AtLeast: ptr(1.0)}}

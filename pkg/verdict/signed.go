@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/internal/wording"
@@ -24,8 +25,8 @@ type artifact struct {
 	archived bool
 	// registry says that its source is one, so that a signature can be added there.
 	registry bool
-	// names are where it is and where it goes.
-	names []string
+	// source is its name where it is, destination where it goes; empty where there is none.
+	source, destination string
 }
 
 // demand is what a rule asks of what is signed.
@@ -75,8 +76,8 @@ type signedJudge struct {
 	s *subject
 	artifact
 	demand
-	// repositories are those that may be named by what is signed.
-	repositories []policy.Name
+	// repositories are those that what is signed must name.
+	repositories []string
 }
 
 // signed judges whether enough authorities have signed. More items never make it worse:
@@ -154,16 +155,9 @@ func (g *signedJudge) contradiction() *evidence.Problem {
 	if g.registry && len(g.signatures.Digests) == 0 {
 		return problem("signatures of "+g.thing+" were looked for by no digest", "")
 	}
-	if g.RepositoryMatch {
-		for _, name := range g.names {
-			if n, err := policy.ParseName(name); err == nil {
-				g.repositories = append(g.repositories, policy.Name{Registry: n.Registry, Repository: n.Repository})
-			}
-		}
-		if len(g.repositories) == 0 {
-			return problem("the repository that "+g.thing+" is in, or goes to, is not known, so that no name in a signature can match it",
-				"give --destination REF, the name that the image is pushed to")
-		}
+	if !g.nameRepositories() {
+		return problem("the repository that "+g.thing+" is in, or goes to, is not known, so that no name in a signature can match it",
+			"judge it in a registry; where the rule says `repository: match`, --destination REF is a name as well")
 	}
 	return nil
 }
@@ -335,23 +329,42 @@ func (g *signedJudge) age(c evidence.SignatureCheck) *lack {
 	return nil
 }
 
-// repository judges what the signed payload calls the artifact.
-func (g *signedJudge) repository(it *evidence.Signature) *lack {
-	if !g.RepositoryMatch {
-		return nil
+// nameRepositories notes which repositories what is signed must name. It is false where
+// one is demanded and none is known.
+func (g *signedJudge) nameRepositories() bool {
+	names := nonEmpty(g.source)
+	if g.Repository != policy.RepositorySource {
+		names = nonEmpty(g.source, g.destination)
 	}
-	for _, r := range it.Repositories {
-		n, err := policy.ParseName(r)
-		if err == nil && slices.Contains(g.repositories, policy.Name{Registry: n.Registry, Repository: n.Repository}) {
-			return nil
+	for _, name := range names {
+		n, err := policy.ParseName(name)
+		if err != nil {
+			return g.Repository == ""
+		}
+		if r := n.Registry + "/" + n.Repository; !slices.Contains(g.repositories, r) {
+			g.repositories = append(g.repositories, r)
 		}
 	}
-	var want []string
-	for _, n := range g.repositories {
-		want = append(want, n.Registry+"/"+n.Repository)
+	return g.Repository == "" || len(g.repositories) > 0
+}
+
+// repository judges what the signed payload calls the artifact.
+func (g *signedJudge) repository(it *evidence.Signature) *lack {
+	if g.Repository == "" {
+		return nil
 	}
-	if len(it.Repositories) == 0 {
-		return &lack{"repository", "it names no repository, and must name " + wording.Or(want)}
+	var named []string
+	for _, r := range it.Repositories {
+		if n, err := policy.ParseName(r); err == nil {
+			named = append(named, n.Registry+"/"+n.Repository)
+		}
 	}
-	return &lack{"repository", fmt.Sprintf("it was made for %s, and must be for %s", few(it.Repositories, shownItems), wording.Or(want))}
+	missing := slices.DeleteFunc(slices.Clone(g.repositories), func(r string) bool { return slices.Contains(named, r) })
+	switch {
+	case len(missing) == 0 && len(g.repositories) > 0:
+		return nil
+	case len(it.Repositories) == 0:
+		return &lack{"repository", "it names no repository, and must name " + strings.Join(missing, " and ")}
+	}
+	return &lack{"repository", fmt.Sprintf("it was made for %s, and must be for %s", few(it.Repositories, shownItems), strings.Join(missing, " and "))}
 }

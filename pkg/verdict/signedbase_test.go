@@ -40,7 +40,7 @@ func TestRulesOfTheBase(t *testing.T) {
 	of := signatureRule(s)
 	attested := attestationRule(func(r *policy.AttestationRule) { r.Signers = s })
 	match := s
-	match.RepositoryMatch = true
+	match.Repository = policy.RepositoryMatch
 	named := changed(item("platform"), func(it *evidence.Signature) { it.Repositories = []string{"index.docker.io/library/alpine"} })
 	by := baseRule("s", policy.BaseRule{SignedBy: []string{"platform", "auditor"}})
 	invalid := changed(item(), func(it *evidence.Signature) { it.Checks[1].Result = evidence.CheckInvalid })
