@@ -41,7 +41,13 @@ type browserMessage struct {
 
 func startBrowser(t *testing.T) *browser {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
+	var path string
+	err := exec.ErrNotFound
+	for _, name := range []string{"chromium", "google-chrome", "chromium-browser"} {
+		if path, err = exec.LookPath(name); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		if os.Getenv("OCIGATE_CI") != "" {
 			t.Fatal("chromium is needed in this run: apt-get install chromium")
