@@ -81,16 +81,19 @@ func (v *signatureAdapter) ahead(pol *policy.Policy) func(ctx context.Context, r
 	}
 	var once sync.Once // the image is the first that is opened
 	return func(ctx context.Context, repository, digest string) {
-		once.Do(func() {
-			go func() {
-				store, done := v.repository(ctx, repository)
-				defer done()
-				v.verifier.Prefetch(ctx, signature.Target{
-					Reference: repository, Store: store, Digests: []evidence.SignedDigest{{Digest: digest, Kind: evidence.SignedIndex}},
-				})
-			}()
-		})
+		once.Do(func() { go v.fetch(ctx, repository, digest) })
 	}
+}
+
+// fetch fetches what is signed about a digest. It says nothing of what goes wrong, panics
+// included: Verify meets that again.
+func (v *signatureAdapter) fetch(ctx context.Context, repository, digest string) {
+	defer func() { _ = recover() }()
+	store, done := v.repository(ctx, repository)
+	defer done()
+	v.verifier.Prefetch(ctx, signature.Target{
+		Reference: repository, Store: store, Digests: []evidence.SignedDigest{{Digest: digest, Kind: evidence.SignedIndex}},
+	})
 }
 
 // Verify implements gate.Signatures.
