@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -100,6 +101,11 @@ func (r *registry) referrers(ctx context.Context, digest v1.Hash) ([]v1.Descript
 	}
 	tag := make(chan answer, 1)
 	go func() {
+		defer func() { // a caller cannot recover for it
+			if p := recover(); p != nil {
+				tag <- answer{err: fmt.Errorf("read the tag %s: panic: %v", fallbackTag(digest), p)}
+			}
+		}()
 		raw, found, err := r.attached(ctx, fallbackTag(digest))
 		tag <- answer{raw, found, err}
 	}()
