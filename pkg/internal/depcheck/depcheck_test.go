@@ -44,25 +44,30 @@ func load(t *testing.T) map[string]pkg {
 // allowed names which of our packages each of our packages may import directly;
 // pkg/internal/* is open to all.
 var allowed = map[string][]string{
-	"pkg/evidence":   {},
-	"pkg/policy":     {"pkg/evidence"},
-	"pkg/verdict":    {"pkg/evidence", "pkg/policy"},
-	"pkg/image":      {"pkg/evidence"},
-	"pkg/dockerfile": {"pkg/evidence"},
-	"pkg/scan":       {"pkg/evidence"},
-	"pkg/vulndb":     {"pkg/evidence"},
-	"pkg/report":     {"pkg/evidence", "pkg/policy", "pkg/verdict"},
-	"pkg/feed":       {"pkg/evidence"},
-	"pkg/vex":        {"pkg/evidence"},
-	"pkg/gate":       {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/image", "pkg/feed", "pkg/vex"},
-	"pkg/policyoci":  {},
-	"pkg/layercache": {},
-	"pkg/waiverfile": {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/vex"},
-	"pkg/signature":  {"pkg/evidence"},
-	"pkg/custom":     {"pkg/evidence", "policies"},
-	"pkg/policytest": {"pkg/evidence", "pkg/policy", "pkg/verdict"},
-	"policies":       {},
-	"cmd/ocigate":    {"pkg/cli"},
+	"pkg/evidence":      {},
+	"pkg/policy":        {"pkg/evidence"},
+	"pkg/verdict":       {"pkg/evidence", "pkg/policy"},
+	"pkg/image":         {"pkg/evidence"},
+	"pkg/dockerfile":    {"pkg/evidence"},
+	"pkg/scan":          {"pkg/evidence", "pkg/scan/analysis", "pkg/scan/ospkg", "pkg/scan/langpkg", "pkg/scan/secret", "pkg/scan/apply"},
+	"pkg/scan/analysis": {},
+	"pkg/scan/ospkg":    {"pkg/scan/analysis"},
+	"pkg/scan/langpkg":  {"pkg/scan/analysis"},
+	"pkg/scan/secret":   {"pkg/scan/analysis"},
+	"pkg/scan/apply":    {},
+	"pkg/vulndb":        {"pkg/evidence"},
+	"pkg/report":        {"pkg/evidence", "pkg/policy", "pkg/verdict"},
+	"pkg/feed":          {"pkg/evidence"},
+	"pkg/vex":           {"pkg/evidence"},
+	"pkg/gate":          {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/image", "pkg/feed", "pkg/vex"},
+	"pkg/policyoci":     {},
+	"pkg/layercache":    {},
+	"pkg/waiverfile":    {"pkg/evidence", "pkg/policy", "pkg/verdict", "pkg/vex"},
+	"pkg/signature":     {"pkg/evidence"},
+	"pkg/custom":        {"pkg/evidence", "policies"},
+	"pkg/policytest":    {"pkg/evidence", "pkg/policy", "pkg/verdict"},
+	"policies":          {},
+	"cmd/ocigate":       {"pkg/cli"},
 }
 
 func TestImportsPointOneWay(t *testing.T) {
@@ -114,7 +119,7 @@ func TestPurePackagesReachNoNetwork(t *testing.T) {
 	}
 }
 
-// only names the single package that may import a library directly.
+// only names the single package that may import a library directly, with those below it.
 var only = map[string]string{
 	"github.com/aquasecurity/trivy/": "pkg/scan",
 	"github.com/sigstore/":           "pkg/signature",
@@ -133,7 +138,7 @@ func TestLibrariesHaveOneImporter(t *testing.T) {
 		}
 		for _, imp := range p.Imports {
 			for lib, owner := range only {
-				if strings.HasPrefix(imp, lib) && ours != owner && ours != sigstoreTest {
+				if strings.HasPrefix(imp, lib) && ours != owner && !strings.HasPrefix(ours, owner+"/") && ours != sigstoreTest {
 					t.Errorf("%s imports %s: only %s may", ours, imp, owner)
 				}
 			}
