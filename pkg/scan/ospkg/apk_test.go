@@ -108,7 +108,7 @@ func TestApkFields(t *testing.T) {
 		"o:a\n" + head:                           func(p *ftypes.Package) { p.SrcName, p.SrcVersion = "a", "1.0-r1" },
 		"V:3\no:a\n" + head:                      func(p *ftypes.Package) { p.SrcName, p.SrcVersion = "a", "3" },
 		head + "A:x86_64\nm:M <m@x>\n":           func(p *ftypes.Package) { p.Arch, p.Maintainer = "x86_64", "M <m@x>" },
-		head + "L:MIT AND (Zlib OR GPL2)":         func(p *ftypes.Package) { p.Licenses = []string{"MIT", "Zlib", "GPL-2.0-only"} },
+		head + "L:MIT AND (Zlib OR GPL2)":        func(p *ftypes.Package) { p.Licenses = []string{"MIT", "Zlib", "GPL-2.0-only"} },
 		head + "C:Q1\n":                          func(p *ftypes.Package) { p.Digest = "sha1:" },
 		head + "C:AAEC\nC:!\n":                   func(p *ftypes.Package) { p.Digest = "md5:000102" },
 		head + "C:Q2AAEC\n":                      func(*ftypes.Package) {},
@@ -179,9 +179,12 @@ func TestApkBombs(t *testing.T) {
 		"much that is provided":     "P:a\nV:1\n" + strings.Repeat("p:"+provides.String()+"\n", 9),
 		"a licence":                 "P:a\nV:1\nL:" + strings.Repeat("MIT ", 3<<20),
 	} {
-		if res, err := run(t, analysis.TypeApk, installed, []byte(body)); err == nil || res != nil || !strings.Contains(err.Error(), "memory") {
-			t.Errorf("%s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			res, err := analyzeApk(t.Context(), fileOf(installed, []byte(body), true))
+			if err == nil || res != nil || !strings.Contains(err.Error(), "memory") {
+				t.Error(err)
+			}
+		})
 	}
 }
 
@@ -242,4 +245,35 @@ func FuzzApk(f *testing.F) {
 			t.Errorf("%d files of packages, %d in all", files, len(res.SystemFiles))
 		}
 	})
+}
+
+// manyPackages is a database of packages such as those of Alpine.
+func manyPackages(n, files int) []byte {
+	var b bytes.Buffer
+	licences := []string{"MIT", "GPL-2.0-or-later", "BSD-3-Clause AND (MIT OR Apache-2.0)", "LGPL-2.1-or-later WITH exception"}
+	for i := range n {
+		fmt.Fprintf(&b, "C:Q1p78yvTLG094tHE1+dToJGbmYzQE=\nP:package%d-libs\nV:1.%d.3-r%d\nA:x86_64\nS:85515\nI:167936\nT:What it is for, in a line\n"+
+			"U:https://www.example.org/\nL:%s\no:package%d\nm:A Maintainer <maintainer%d@example.org>\nt:1695796100\nc:3c2f0fbb3ea39e0d8a2bd55fcbd2ce8c7bbb2bd6\n",
+			i, i%40, i%7, licences[i%len(licences)], i, i%50)
+		fmt.Fprintf(&b, "D:package%d-libs so:lib%d.so.1 so:libc.musl-x86_64.so.1 /bin/sh\np:so:lib%d.so.1=1.%d cmd:p%d=1\n", (i+1)%n, (i+7)%n, i, i, i)
+		for j := range files {
+			if j%10 == 0 {
+				fmt.Fprintf(&b, "F:usr/lib/package%d/part%d\n", i, j/10)
+			}
+			fmt.Fprintf(&b, "R:file%d.so\na:0:0:755\nZ:Q1pcfTfDNEbNKQc2s1tia7da05M8Q=\n", j)
+		}
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
+}
+
+func BenchmarkApk(b *testing.B) {
+	data := manyPackages(1000, 30)
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := analyzeApk(b.Context(), fileOf(installed, data, true)); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

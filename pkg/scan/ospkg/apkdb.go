@@ -9,7 +9,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"unsafe"
 
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
 	"github.com/aquasecurity/trivy/pkg/licensing"
@@ -53,7 +52,13 @@ func newApkDB() *apkDB {
 
 // maxApkMemory is how much memory, in bytes, a database may need. A thousand packages
 // with 30 files each need 5 MB.
-const maxApkMemory = 512 << 20
+const maxApkMemory = 256 << 20
+
+// What a string and a package take in a list, in bytes, without their texts.
+const (
+	stringBytes  = 16
+	packageBytes = 512
+)
 
 // keep accounts for memory, and for work that takes as long as filling so much.
 func (db *apkDB) keep(n int) error {
@@ -110,7 +115,7 @@ func (db *apkDB) line(ctx context.Context, line []byte) error {
 
 // file takes a file in the current directory.
 func (db *apkDB) file(name []byte) error {
-	if err := db.keep(2*int(unsafe.Sizeof("")) + len(db.dir) + len(name) + 1); err != nil {
+	if err := db.keep(2*stringBytes + len(db.dir) + len(name) + 1); err != nil {
 		return err
 	}
 	p := &db.now
@@ -181,12 +186,13 @@ func (db *apkDB) add(p *apkParagraph) error {
 		return err
 	}
 	db.packages, db.spans = append(db.packages, pkg), append(db.spans, span)
-	return db.keep(2*int(unsafe.Sizeof(pkg)) + p.size())
+	return db.keep(2*packageBytes + p.size())
 }
 
 // addFiles makes one string of the paths of all files of a package.
 func (db *apkDB) addFiles(p *apkParagraph) {
 	all, start := string(p.paths), 0
+	db.files = slices.Grow(db.files, len(p.pathEnds))
 	for _, end := range p.pathEnds {
 		db.files = append(db.files, all[start:end])
 		start = end
@@ -201,7 +207,7 @@ func (db *apkDB) addProvides(p *apkParagraph, id, name string) error {
 			what = what[:i]
 		}
 		db.provides[what] = n
-		if err := db.keep(64); err != nil {
+		if err := db.keep(128); err != nil {
 			return err
 		}
 	}
@@ -223,16 +229,17 @@ func (db *apkDB) share(b []byte) string {
 func (db *apkDB) splitLicence(text []byte) ([]string, error) {
 	list, ok := db.licences[string(text)]
 	if !ok {
-		if err := db.keep(64 * len(text)); err != nil {
+		if err := db.keep(256 * len(text)); err != nil {
 			return nil, err
 		}
 		list = licensing.LaxSplitLicenses(string(text))
 		db.licences[string(text)] = list
 	}
-	return slices.Clone(list), db.keep(len(list) * int(unsafe.Sizeof("")))
+	return slices.Clone(list), db.keep(len(list) * stringBytes)
 }
 
-// finish resolves the dependencies, which can be on packages that come later.
+// finish resolves the dependencies, which can be on packages that come later. The
+// files of a package are a part of the list of all: no caller changes either.
 func (db *apkDB) finish() ([]ftypes.Package, []string, error) {
 	if err := unreadPackages(db.unread); err != nil {
 		return nil, nil, err
@@ -248,7 +255,7 @@ func (db *apkDB) finish() ([]ftypes.Package, []string, error) {
 		if len(scratch) > 0 {
 			p.DependsOn = slices.Clone(scratch)
 		}
-		if err := db.keep(len(scratch) * int(unsafe.Sizeof(""))); err != nil {
+		if err := db.keep(len(scratch) * stringBytes); err != nil {
 			return nil, nil, err
 		}
 	}
