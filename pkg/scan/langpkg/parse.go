@@ -18,14 +18,14 @@ import (
 // the default of Trivy's command line.
 const licenceConfidence = 0.9
 
-// parser is what most of Trivy's parsers are.
-type parser interface {
+// packageParser is what most of Trivy's parsers are.
+type packageParser interface {
 	Parse(context.Context, xio.ReadSeekerAt) ([]ftypes.Package, []ftypes.Dependency, error)
 }
 
 // parse runs one of Trivy's parsers. Some of them panic on what nobody writes in
 // earnest; they run in goroutines here, out of reach of the caller's recover.
-func parse(ctx context.Context, p parser, r xio.ReadSeekerAt) (pkgs []ftypes.Package, deps []ftypes.Dependency, err error) {
+func parse(ctx context.Context, p packageParser, r xio.ReadSeekerAt) (pkgs []ftypes.Package, deps []ftypes.Dependency, err error) {
 	defer recovered(&err)
 	return p.Parse(ctx, r)
 }
