@@ -41,6 +41,11 @@ func goBinary(ctx context.Context, f analysis.File) (*analysis.Result, error) {
 		return nil, err
 	}
 	r := content(f)
+	if head.isELF() {
+		if err := boundELF(r, head, true); err != nil {
+			return nil, err
+		}
+	}
 	pkgs, deps, err := parse(ctx, gobinary.NewParser(), r)
 	switch {
 	case errors.Is(err, gobinary.ErrUnrecognizedExe), errors.Is(err, gobinary.ErrNonGoBinary):
@@ -58,6 +63,11 @@ func rustBinary(ctx context.Context, f analysis.File) (*analysis.Result, error) 
 		return nil, err
 	}
 	r := content(f)
+	if head.isELF() {
+		if err := boundELF(r, head, false); err != nil {
+			return nil, err
+		}
+	}
 	if found, err := crateList(ctx, r, head); err != nil || !found {
 		return nil, err
 	}
