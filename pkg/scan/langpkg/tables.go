@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 )
 
 // Limits on what the section and symbol tables of an ELF program may claim. debug/elf
@@ -28,7 +29,8 @@ const (
 // there, it leaves to the parser.
 func boundELF(r io.ReaderAt, h head, symbols bool) error {
 	e, ok := readELF(r, h)
-	if !ok || !present(r, e.sectionsAt, e.sections*e.sectionSize) {
+	// debug/elf refuses sections that do not fit into any file.
+	if !ok || e.sections > math.MaxUint32 || !present(r, e.sectionsAt, e.sections*e.sectionSize) {
 		return nil
 	}
 	if e.sections > maxSections || e.sections*e.sectionSize > maxTable {

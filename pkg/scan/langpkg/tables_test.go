@@ -134,7 +134,7 @@ func FuzzBoundELF(f *testing.F) {
 	})
 }
 
-func BenchmarkGoBinary(b *testing.B) {
+func BenchmarkBoundELF(b *testing.B) {
 	program := trivyData(b, goTestdata+"executable_gobinary")
 	for b.Loop() {
 		if err := boundELF(bytes.NewReader(program), head(program[:16]), true); err != nil {
