@@ -41,10 +41,8 @@ func goBinary(ctx context.Context, f analysis.File) (*analysis.Result, error) {
 		return nil, err
 	}
 	r := content(f)
-	if head.isELF() {
-		if err := boundELF(r, head, true); err != nil {
-			return nil, err
-		}
+	if err := boundTables(r, head, true); err != nil {
+		return nil, err
 	}
 	pkgs, deps, err := parse(ctx, gobinary.NewParser(), r)
 	switch {
@@ -63,10 +61,8 @@ func rustBinary(ctx context.Context, f analysis.File) (*analysis.Result, error) 
 		return nil, err
 	}
 	r := content(f)
-	if head.isELF() {
-		if err := boundELF(r, head, false); err != nil {
-			return nil, err
-		}
+	if err := boundTables(r, head, false); err != nil {
+		return nil, err
 	}
 	if found, err := crateList(ctx, r, head); err != nil || !found {
 		return nil, err
@@ -107,17 +103,21 @@ func (h head) isPE() bool  { return string(h[:2]) == "MZ" }
 func (h head) isMachO() bool {
 	return string(h[:3]) == "\xfe\xed\xfa" || string(h[1:4]) == "\xfa\xed\xfe"
 }
+
+// isFat is true for Mach-O of several architectures, and for Java classes.
+func (h head) isFat() bool {
+	return string(h[:4]) == "\xca\xfe\xba\xbe" || string(h[:4]) == "\xca\xfe\xba\xbf"
+}
 func (h head) isWasm() bool { return string(h[:8]) == "\x00asm\x01\x00\x00\x00" }
 
 // isGoFormat knows the formats of debug/buildinfo: besides these fat Mach-O, XCOFF
 // and Plan 9.
 func isGoFormat(h head) bool {
-	if h.isELF() || h.isPE() || h.isMachO() {
+	if h.isELF() || h.isPE() || h.isMachO() || h.isFat() {
 		return true
 	}
 	switch binary.BigEndian.Uint32(h[:]) {
-	case 0xcafebabe, 0xcafebabf, // fat Mach-O; the former is a Java class as well
-		plan9obj.Magic386, plan9obj.MagicAMD64, plan9obj.MagicARM:
+	case plan9obj.Magic386, plan9obj.MagicAMD64, plan9obj.MagicARM:
 		return true
 	}
 	return h[0] == 0x01 && (h[1] == 0xdf || h[1] == 0xf7)

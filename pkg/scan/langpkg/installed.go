@@ -44,9 +44,9 @@ func packageJSON(_ context.Context, f analysis.File) (_ *analysis.Result, err er
 
 func wantsEgg(path string, _ fs.FileInfo) bool { return strings.HasSuffix(path, ".egg") }
 
-// maxEggText is how large the metadata and the licence in an egg may be, in bytes. A
-// few KiB of an archive can inflate to anything.
-const maxEggText = 16 << 20
+// maxEggInfo is how large the metadata in an egg may be, in bytes. A few KiB of an
+// archive can inflate to anything.
+const maxEggInfo = 16 << 20
 
 // egg reads a Python package that is installed as a zip archive (setuptools, "The
 // Internal Structure of Python Eggs").
@@ -55,7 +55,7 @@ func egg(ctx context.Context, f analysis.File) (*analysis.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	metadata, err := unzip(zr, isEggInfo)
+	metadata, err := unzip(zr, maxEggInfo, isEggInfo)
 	if err != nil || metadata == nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func egg(ctx context.Context, f analysis.File) (*analysis.Result, error) {
 		return nil, err
 	}
 	licence := func(name string) ([]byte, error) {
-		return unzip(zr, func(entry string) bool { return path.Base(entry) == name })
+		return unzip(zr, maxLicence, func(entry string) bool { return path.Base(entry) == name })
 	}
 	if err := readLicences(pkgs, licence); err != nil {
 		return nil, err
@@ -72,8 +72,8 @@ func egg(ctx context.Context, f analysis.File) (*analysis.Result, error) {
 	return application(ftypes.PythonPkg, f.Path, f.Path, pkgs, nil), nil
 }
 
-// unzip inflates the first entry that is wanted; nil if there is none.
-func unzip(zr *zip.Reader, wanted func(name string) bool) ([]byte, error) {
+// unzip inflates the first entry that is wanted, of at most limit bytes; nil if there is none.
+func unzip(zr *zip.Reader, limit int64, wanted func(name string) bool) ([]byte, error) {
 	for _, entry := range zr.File {
 		if !wanted(entry.Name) {
 			continue
@@ -83,7 +83,7 @@ func unzip(zr *zip.Reader, wanted func(name string) bool) ([]byte, error) {
 			return nil, fmt.Errorf("%s: %w", entry.Name, err)
 		}
 		defer rc.Close()
-		b, err := readAll(rc, maxEggText, entry.Name)
+		b, err := readAll(rc, limit, entry.Name)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", entry.Name, err)
 		}

@@ -208,7 +208,7 @@ func zipped(t testing.TB, files ...string) []byte {
 
 func TestHostileEggs(t *testing.T) {
 	const good = "Name: a\nVersion: 1\nLicense-File: LICENSE\n"
-	long := strings.Repeat("x", maxEggText+1)
+	long := strings.Repeat("x", maxEggInfo+1)
 	broken := zipped(t, "EGG-INFO/PKG-INFO", good)
 	broken[bytes.Index(broken, []byte("PKG-INFO"))+12] ^= 0xff
 	for name, b := range map[string][]byte{

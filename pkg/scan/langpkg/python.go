@@ -77,8 +77,9 @@ func pythonPackage(ctx context.Context, p string, stored analysis.Stored, files 
 	return application(ftypes.PythonPkg, p, p, pkgs, nil), nil
 }
 
-// maxLicence is how large the text of a licence may be, in bytes.
-const maxLicence = 16 << 20
+// maxLicence is how large the text of a licence may be, in bytes. The classifier takes
+// two seconds for a MiB.
+const maxLicence = 4 << 20
 
 // readStored copies a stored file; nil if there is none.
 func readStored(stored analysis.Stored, name string) ([]byte, error) {

@@ -11,10 +11,10 @@ import (
 	"math"
 )
 
-// Limits on what the section and symbol tables of an ELF program may claim. debug/elf
-// copies each name: a table of short entries that all point to the beginning of one
-// long string is gigabytes. Trivy's parser allocates what a symbol says is the size of
-// a version.
+// Limits on what the section and symbol tables of a program may claim. Packages
+// debug/elf, debug/pe and debug/macho copy each name: a table of short entries that all
+// point to the beginning of one long string is gigabytes. Trivy's parser allocates what
+// a symbol says is the size of a version.
 const (
 	maxSections    = 1 << 20
 	maxSymbols     = 8 << 20
@@ -23,6 +23,21 @@ const (
 	// Names that share their ends are counted several times, so allow for some.
 	spareNames = 64 << 20
 )
+
+// boundTables refuses a program whose tables unpack to far more than they are.
+func boundTables(r io.ReaderAt, h head, symbols bool) error {
+	switch {
+	case h.isELF():
+		return boundELF(r, h, symbols)
+	case h.isPE():
+		return boundPE(r)
+	case h.isMachO():
+		return boundMachO(r, h)
+	case h.isFat():
+		return boundFat(r)
+	}
+	return nil
+}
 
 // boundELF refuses an ELF program whose tables unpack to far more than they are, that
 // of symbols only if they will be read. What it does not understand, or what is not
@@ -209,7 +224,7 @@ func boundNames(r io.ReaderAt, names elfSection, n uint64, at func(i uint64) uin
 		}
 		length := bytes.IndexByte(table[offset:], 0)
 		if length < 0 {
-			continue // debug/elf takes it for no name
+			length = len(table) - int(offset) //nolint:gosec // within the table
 		}
 		if left -= int64(length); left < 0 {
 			return errors.New("the names are far longer than their table")
