@@ -90,7 +90,7 @@ func storedFiles(files map[string][]byte) analysis.Files {
 	return out
 }
 
-func named(t testing.TB, typ analysis.Type) analysis.Analyzer {
+func analyzerOf(t testing.TB, typ analysis.Type) analysis.Analyzer {
 	t.Helper()
 	for _, a := range Analyzers() {
 		if a.Type == typ {
@@ -104,7 +104,7 @@ func named(t testing.TB, typ analysis.Type) analysis.Analyzer {
 // analyzeBoth expects the same of a file in memory and one on disk.
 func analyzeBoth(t testing.TB, typ analysis.Type, p string, b []byte) (*analysis.Result, error) {
 	t.Helper()
-	a := named(t, typ)
+	a := analyzerOf(t, typ)
 	kept := bytes.Clone(b)
 	res, err := a.Analyze(context.Background(), inMemory(p, b))
 	if !bytes.Equal(kept, b) {
