@@ -213,41 +213,50 @@ func mimeHeaders(data []byte) (list []textproto.MIMEHeader, fail []bool, err err
 
 func FuzzParagraphs(f *testing.F) {
 	for _, s := range []string{installedA, installedA + "\n\n" + installedA, "a: b\r\n\r\nc: d", " x: y", "Version:\n 1\n\t2 \n \nversion: 3", "x : y\n:z", "ä: b\n\nA: ä\x01",
-		"Source: a (1)\r\n", "Package: a\nPackage: b", "\n\n\n\nSHA256: x\n\nsha256:\ty\n", strings.Repeat("x", maxParagraph-1), "a:" + strings.Repeat("x", maxParagraph-2),
-		strings.Repeat("a:\n", maxParagraph/3-1) + "\n\n", "a:\n   "} {
+		"Source: a (1)\r\n", "Package: a\nPackage: b", "\n\n\n\nSHA256: x\n\nsha256:\ty\n", "a:\n   "} {
 		f.Add([]byte(s))
 	}
+	f.Fuzz(compareParagraphs)
+}
+
+func TestLimitOfParagraphs(t *testing.T) {
+	for n := maxParagraph - 5; n < maxParagraph+3; n++ {
+		compareParagraphs(t, []byte("a:"+strings.Repeat("x", n-2)))
+		compareParagraphs(t, []byte("a:"+strings.Repeat("x", n-4)+"\n\nb:\n"))
+	}
+}
+
+// compareParagraphs reads data as Trivy does and in our way.
+func compareParagraphs(t *testing.T, data []byte) {
 	names := [fields]string{"Package", "Status", "Version", "Source", "Depends", "Maintainer", "Architecture", "SHA256"}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		want, fail, wantErr := mimeHeaders(data)
-		n := 0
-		var p paragraph
-		for text, err := range paragraphs(data) {
-			if err != nil {
-				if wantErr == nil {
-					t.Fatal(err)
-				}
-				wantErr = nil
-				break
+	want, fail, wantErr := mimeHeaders(data)
+	n := 0
+	var p paragraph
+	for text, err := range paragraphs(data) {
+		if err != nil {
+			if wantErr == nil {
+				t.Fatal(err)
 			}
-			if n == len(want) {
-				t.Fatalf("a paragraph too many: %q", text)
-			}
-			err = p.parse(text)
-			if (err != nil && !hides(err)) != fail[n] {
-				t.Fatalf("%q: error %v", text, err)
-			}
-			for i, name := range names {
-				if got := p.get(i); !fail[n] && got != want[n].Get(name) {
-					t.Fatalf("%q: %s is %q, want %q", text, name, got, want[n].Get(name))
-				}
-			}
-			n++
+			wantErr = nil
+			break
 		}
-		if n != len(want) || wantErr != nil {
-			t.Fatalf("%d paragraphs of %d, missed error %v", n, len(want), wantErr)
+		if n == len(want) {
+			t.Fatalf("a paragraph too many: %q", text)
 		}
-	})
+		err = p.parse(text)
+		if (err != nil && !hides(err)) != fail[n] {
+			t.Fatalf("%q: error %v", text, err)
+		}
+		for i, name := range names {
+			if got := p.get(i); !fail[n] && got != want[n].Get(name) {
+				t.Fatalf("%q: %s is %q, want %q", text, name, got, want[n].Get(name))
+			}
+		}
+		n++
+	}
+	if n != len(want) || wantErr != nil {
+		t.Fatalf("%d paragraphs of %d, missed error %v", n, len(want), wantErr)
+	}
 }
 
 func FuzzDpkg(f *testing.F) {
