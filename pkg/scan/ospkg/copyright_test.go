@@ -121,3 +121,21 @@ func FuzzCopyright(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkCopyright(b *testing.B) {
+	a := dpkgLicenses()[0]
+	var text strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&text, "Files: src/%d/*\nCopyright: 2001-2020 Somebody <x@example.org>\nLicense: %s\n%s\n", i,
+			[]string{"GPL-2+", "LGPL-2.1+", "Expat", "GPL-1+ or Artistic"}[i%4], strings.Repeat(" This text goes on and on and says what may be done.\n", 20))
+	}
+	text.WriteString(" see /usr/share/common-licenses/GPL-2.\n")
+	f := inMemory("usr/share/doc/a/copyright", []byte(text.String()))
+	b.SetBytes(int64(text.Len()))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := a.Analyze(b.Context(), f); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

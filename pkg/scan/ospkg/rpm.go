@@ -41,14 +41,11 @@ func wantsRpm(name string, _ fs.FileInfo) bool {
 
 func analyzeRpm(ctx context.Context, f analysis.File) (*analysis.Result, error) {
 	db := rpmPackages{provides: map[string]string{}}
-	source := rpmSource{file: f, size: f.Info.Size()}
+	source := rpmSource{ctx: ctx, file: f, size: f.Info.Size()}
 	if f.Data != nil {
 		source.size = int64(len(f.Data))
 	}
 	for header, err := range rpmHeaders(source) {
-		if err == nil {
-			err = ctx.Err()
-		}
 		if err == nil {
 			err = db.add(header)
 		}

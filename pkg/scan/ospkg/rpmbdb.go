@@ -24,6 +24,7 @@ type bdb struct {
 	order    binary.ByteOrder
 	pageSize int64
 	budget   pageBudget
+	value    []byte // memory for the value that is read
 }
 
 func bdbHeaders(s rpmSource, _ []byte, yield func([]byte) error) error {
@@ -103,8 +104,9 @@ func (db *bdb) hashPage(page []byte, yield func([]byte) error) error {
 }
 
 // overflow reads a value that fills the pages from n on, each of which names the next.
+// It is valid until the next.
 func (db *bdb) overflow(n int64) ([]byte, error) {
-	var value []byte
+	value := db.value[:0]
 	for n != 0 {
 		if err := db.budget.take(); err != nil {
 			return nil, err
@@ -129,5 +131,6 @@ func (db *bdb) overflow(n int64) ([]byte, error) {
 		}
 		value = append(value, content...)
 	}
+	db.value = value
 	return value, nil
 }

@@ -3,6 +3,7 @@
 package ospkg
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 // rpmSource is the file of a database. Trivy's library needs a copy on disk; it also
 // reads in goroutines, where a hostile database ends the process or reads without end.
 type rpmSource struct {
+	ctx  context.Context
 	file analysis.File
 	size int64
 }
@@ -22,6 +24,9 @@ type rpmSource struct {
 func (s rpmSource) at(off, n int64) ([]byte, error) {
 	if off < 0 || n < 0 || off > s.size || n > s.size-off {
 		return nil, fmt.Errorf("it ends before byte %d: %w", off+n, io.ErrUnexpectedEOF)
+	}
+	if err := s.ctx.Err(); err != nil {
+		return nil, err
 	}
 	if s.file.Data != nil {
 		return s.file.Data[off : off+n : off+n], nil
@@ -33,8 +38,8 @@ func (s rpmSource) at(off, n int64) ([]byte, error) {
 	return b, nil
 }
 
-// rpmHeaders yields the headers of a database in whichever format it is. An error is
-// the last.
+// rpmHeaders yields the headers of a database in whichever format it is, each valid
+// until the next. An error is the last.
 func rpmHeaders(s rpmSource) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		start, err := s.at(0, min(s.size, 100))

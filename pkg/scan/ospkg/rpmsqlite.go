@@ -27,6 +27,8 @@ type sqlite struct {
 	pageSize int64
 	usable   int64 // of each page, in bytes
 	budget   pageBudget
+	record   []byte // memory for a record that goes on in overflow pages
+	left     int64  // what rows may still hold, in bytes: as much as the file
 }
 
 // sqliteHeaders reads the column blob of the table Packages.
@@ -45,7 +47,7 @@ func sqliteHeaders(s rpmSource, start []byte, yield func([]byte) error) error {
 	if encoding := binary.BigEndian.Uint32(start[56:]); encoding > 1 {
 		return errors.New("its texts are not in UTF-8")
 	}
-	db.budget.left = s.size / db.pageSize
+	db.budget.left, db.left = s.size/db.pageSize, s.size
 	root, err := db.packages()
 	if err != nil {
 		return err
@@ -150,6 +152,9 @@ func (db *sqlite) cell(cell []byte, yield func([]sqliteValue) error) error {
 	if n == 0 || m == 0 || size > maxRpmHeader {
 		return fmt.Errorf("a row of %d bytes", size)
 	}
+	if db.left -= int64(size) + 2; db.left < 0 {
+		return errors.New("its rows are larger than it")
+	}
 	record, err := db.payload(cell[n+m:], int64(size))
 	if err != nil {
 		return err
@@ -162,7 +167,7 @@ func (db *sqlite) cell(cell []byte, yield func([]sqliteValue) error) error {
 }
 
 // payload puts together what stands in the page and what in overflow pages, each of
-// which begins with the number of the next.
+// which begins with the number of the next. It is valid until the next one.
 func (db *sqlite) payload(local []byte, size int64) ([]byte, error) {
 	inPage := size
 	if most := db.usable - 35; size > most {
@@ -178,10 +183,7 @@ func (db *sqlite) payload(local []byte, size int64) ([]byte, error) {
 	if rest == 0 {
 		return local[:inPage], nil
 	}
-	if rest > db.size {
-		return nil, errors.New("a row is larger than the database")
-	}
-	b := append(make([]byte, 0, size), local[:inPage]...)
+	b := append(db.record[:0], local[:inPage]...)
 	for next := int64(binary.BigEndian.Uint32(local[inPage:])); rest > 0; {
 		page, err := db.page(next)
 		if err != nil {
@@ -191,6 +193,7 @@ func (db *sqlite) payload(local []byte, size int64) ([]byte, error) {
 		b, rest = append(b, part...), rest-int64(len(part))
 		next = int64(binary.BigEndian.Uint32(page))
 	}
+	db.record = b
 	return b, nil
 }
 
