@@ -3,6 +3,7 @@
 package ospkg
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -11,6 +12,23 @@ import (
 
 // maxDatabase is the greatest text, in bytes, that is read whole.
 const maxDatabase = 128 << 20
+
+// maxPackages is how many packages a database may list. The whole of Debian has fewer.
+const maxPackages = 200_000
+
+// maxNames bounds the memory, in bytes, for names of files and dependencies that one
+// database may take.
+const maxNames = 1 << 30
+
+// allowance is memory that is left for names, in bytes.
+type allowance int64
+
+func (a *allowance) take(names, bytes int) error {
+	if *a -= allowance(32*names + bytes); *a < 0 {
+		return errors.New("it names too many files and dependencies")
+	}
+	return nil
+}
 
 // wholeFile is the content of f: valid as long as f, and not to be changed.
 func wholeFile(f analysis.File) ([]byte, error) {

@@ -90,7 +90,7 @@ func licencesOf(data []byte, names *licenceNames) []string {
 		if value, ok := bytes.CutPrefix(line, []byte(field.text)); ok {
 			add(names.of(value))
 		} else if l := commonLicence(line); l != "" {
-			add(names.of1(l))
+			add(names.reference(l))
 		}
 		at = start + len(line)
 	}
@@ -101,16 +101,16 @@ type finder struct {
 	text string
 	line bool // only where a line begins
 	at   int  // valid from the position that was asked for last
-	init bool
+	done bool // at is valid
 }
 
 // next is where the text occurs at or after from, which never decreases; -1 where it
 // does not.
 func (f *finder) next(data []byte, from int) int {
-	if f.init && (f.at < 0 || f.at >= from) {
+	if f.done && (f.at < 0 || f.at >= from) {
 		return f.at
 	}
-	f.init = true
+	f.done = true
 	for {
 		i := bytes.Index(data[from:], []byte(f.text))
 		if i < 0 {
@@ -168,8 +168,8 @@ func (n *licenceNames) of(value []byte) []string {
 	return n.lookUp("=", value, func(s string) []string { return licensing.SplitLicenses(plainLicence(s)) })
 }
 
-// of1 is the licence of that name, in a list of one.
-func (n *licenceNames) of1(name string) []string {
+// reference is the licence of that name.
+func (n *licenceNames) reference(name string) []string {
 	return n.lookUp("/", []byte(name), func(s string) []string { return []string{s} })
 }
 

@@ -47,7 +47,8 @@ func analyzeDpkg(ctx context.Context, files analysis.Files, failed func(string, 
 			failed(availableFile, err)
 		}
 	}
-	lists := fileLists{failed: failed, stored: map[string][]storedList{}}
+	lists := fileLists{failed: failed, stored: map[string][]storedList{}, left: maxNames}
+	most := maxPackages
 	res := &analysis.Result{}
 	for name, s := range files.All() {
 		if err := ctx.Err(); err != nil {
@@ -61,13 +62,14 @@ func analyzeDpkg(ctx context.Context, files analysis.Files, failed func(string, 
 			var info ftypes.PackageInfo
 			var ok bool
 			err := withStored(s, func(b []byte) (err error) {
-				info.Packages, ok, err = parseStatus(b, digests)
+				info.Packages, ok, err = parseStatus(b, digests, most)
 				return err
 			})
 			if err != nil {
 				failed(name, err)
 			}
 			if ok {
+				most -= len(info.Packages)
 				info.FilePath = name
 				res.PackageInfos = append(res.PackageInfos, info)
 			}
@@ -88,6 +90,7 @@ func analyzeDpkg(ctx context.Context, files analysis.Files, failed func(string, 
 type fileLists struct {
 	failed func(string, error)
 	stored map[string][]storedList
+	left   allowance
 }
 
 type storedList struct {
@@ -120,7 +123,7 @@ func (l *fileLists) assign(p *ftypes.Package) []string {
 // counts. A malformed one is none, as in Trivy: its files count for themselves.
 func (l *fileLists) read(key string) (files []string, ok bool) {
 	for _, s := range slices.Backward(l.stored[key]) {
-		err := withStored(s, func(b []byte) error { files, ok = parseMD5Sums(b); return nil })
+		err := withStored(s, func(b []byte) (err error) { files, ok, err = parseMD5Sums(b, &l.left); return err })
 		if err != nil {
 			l.failed(s.path, err)
 		}

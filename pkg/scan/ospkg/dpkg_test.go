@@ -128,6 +128,21 @@ func TestLongParagraph(t *testing.T) {
 	}
 }
 
+func TestTooManyDpkgPackages(t *testing.T) {
+	var many strings.Builder
+	for i := range maxPackages {
+		fmt.Fprintf(&many, "Package: %d\nVersion: 1\n\n", i)
+	}
+	res, failures := runDpkg(t, map[string]string{"var/lib/dpkg/status": many.String(), "var/lib/dpkg/status.d/one": installedA})
+	if len(res.PackageInfos) != 1 || failures["var/lib/dpkg/status.d/one"] != errManyPackages.Error() {
+		t.Errorf("%d databases, %q", len(res.PackageInfos), failures)
+	}
+	left := allowance(100)
+	if _, ok, err := parseMD5Sums([]byte("x  a\nx  b\nx  c\n"), &left); ok || err == nil {
+		t.Error("no limit of files")
+	}
+}
+
 func TestFilesOfDpkgPackages(t *testing.T) {
 	res, failures := runDpkg(t, map[string]string{
 		"var/lib/dpkg/status":                installedA + "\nPackage: b\nVersion: 1\nArchitecture: amd64\n\nPackage: c\nVersion: 1\nMaintainer: GitHub\n\nPackage: d\nVersion: 1\n",

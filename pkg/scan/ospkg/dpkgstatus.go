@@ -15,6 +15,8 @@ import (
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
 )
 
+var errManyPackages = fmt.Errorf("the package database lists more than %d packages", maxPackages)
+
 // status is what a database of installed packages says.
 type status struct {
 	packages []ftypes.Package
@@ -27,8 +29,8 @@ type status struct {
 
 // parseStatus reads var/lib/dpkg/status or a file of status.d. With an error come the
 // packages that could be read all the same; ok is false where Trivy gives up on the
-// whole file.
-func parseStatus(data []byte, digests map[string]digest.Digest) (packages []ftypes.Package, ok bool, err error) {
+// whole file, or where it lists more than most.
+func parseStatus(data []byte, digests map[string]digest.Digest, most int) (packages []ftypes.Package, ok bool, err error) {
 	s := status{packages: []ftypes.Package{}, byID: map[string]int{}, byName: map[string]string{}, unread: map[string]bool{}}
 	var p paragraph
 	n := 0
@@ -42,6 +44,9 @@ func parseStatus(data []byte, digests map[string]digest.Digest) (packages []ftyp
 		}
 		if err == nil || hides(err) {
 			s.add(&p, digests)
+		}
+		if len(s.packages) > most {
+			return nil, false, errManyPackages
 		}
 	}
 	s.resolve()

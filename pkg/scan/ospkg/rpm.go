@@ -40,7 +40,7 @@ func wantsRpm(name string, _ fs.FileInfo) bool {
 }
 
 func analyzeRpm(ctx context.Context, f analysis.File) (*analysis.Result, error) {
-	db := rpmPackages{provides: map[string]string{}}
+	db := rpmPackages{provides: map[string]string{}, left: maxNames}
 	source := rpmSource{ctx: ctx, file: f, size: f.Info.Size()}
 	if f.Data != nil {
 		source.size = int64(len(f.Data))
@@ -60,17 +60,13 @@ func analyzeRpm(ctx context.Context, f analysis.File) (*analysis.Result, error) 
 	}, nil
 }
 
-// maxRpmNames bounds the names of files and dependencies in one database. A large
-// installation has a million.
-const maxRpmNames = 20_000_000
-
 // rpmPackages are the packages of a database.
 type rpmPackages struct {
 	packages ftypes.Packages
 	requires [][]byte          // of each package
 	provides map[string]string // what a package provides, to its ID
 	files    []string
-	names    int
+	left     allowance
 }
 
 func (db *rpmPackages) add(header []byte) error {
@@ -78,8 +74,11 @@ func (db *rpmPackages) add(header []byte) error {
 	if err != nil {
 		return err
 	}
-	if db.names += h.names(); db.names > maxRpmNames {
-		return fmt.Errorf("more than %d names of files and dependencies", maxRpmNames)
+	if err := db.left.take(h.names()); err != nil {
+		return err
+	}
+	if len(db.packages) == maxPackages {
+		return fmt.Errorf("it lists more than %d packages", maxPackages)
 	}
 	p := ftypes.Package{
 		ID:   h.name + "@" + h.version + "-" + h.release + "." + h.arch,
@@ -104,7 +103,7 @@ func (db *rpmPackages) add(header []byte) error {
 		// What a third party installed may hold packages of a language, which count for
 		// themselves.
 		p.Repository.Class = ftypes.RepositoryClassOfficial
-		if p.InstalledFiles, err = h.files(); err != nil {
+		if p.InstalledFiles, err = h.files(&db.left); err != nil {
 			return err
 		}
 		db.files = append(db.files, p.InstalledFiles...)

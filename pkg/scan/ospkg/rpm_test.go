@@ -171,7 +171,7 @@ func TestRpmPackagesAsTrivyDoes(t *testing.T) {
 		setLiteral(t, reflect.ValueOf(&given).Elem(), fieldOfLiteral(c["mock"], "packages"))
 		setLiteral(t, reflect.ValueOf(&want).Elem(), c["wantPkgs"])
 		setLiteral(t, reflect.ValueOf(&wantFiles).Elem(), c["wantFiles"])
-		db := rpmPackages{provides: map[string]string{}}
+		db := rpmPackages{provides: map[string]string{}, left: maxNames}
 		for i := range given {
 			if err := db.add(headerOf(&given[i])); err != nil {
 				t.Fatalf("%s: %v", name, err)
@@ -280,8 +280,9 @@ func TestHostileRpmHeaders(t *testing.T) {
 		for _, b := range []byte{0, 1, 0x7f, 0xff} {
 			bad := bytes.Clone(good)
 			bad[at] = b
+			left := allowance(maxNames)
 			if h, err := parseRpmHeader(bad); err == nil {
-				_, _ = h.files()
+				_, _ = h.files(&left)
 			}
 		}
 	}
@@ -291,10 +292,19 @@ func TestHostileRpmHeaders(t *testing.T) {
 		{Vendor: "SUSE", BaseNames: []string{"x"}, DirNames: []string{"/"}, DirIndexes: []int32{0, 0}},
 		{Vendor: "SUSE", BaseNames: []string{"x"}, DirNames: []string{"/", "/a"}, DirIndexes: []int32{0}},
 	} {
-		db := rpmPackages{provides: map[string]string{}}
+		db := rpmPackages{provides: map[string]string{}, left: maxNames}
 		if err := db.add(headerOf(&p)); err == nil {
 			t.Errorf("%+v: %+v", p, db.packages)
 		}
+	}
+}
+
+// A few bytes of a header name gigabytes of paths: one long directory of many files.
+func TestLongPaths(t *testing.T) {
+	p := rpmdb.PackageInfo{Vendor: "SUSE", DirNames: []string{"/" + strings.Repeat("d", 1<<20)}, BaseNames: slices.Repeat([]string{"x"}, 4096), DirIndexes: make([]int32, 4096)}
+	db := rpmPackages{provides: map[string]string{}, left: maxNames}
+	if err := db.add(headerOf(&p)); err == nil {
+		t.Error("it was read")
 	}
 }
 
@@ -318,7 +328,7 @@ func FuzzRpmHeader(f *testing.F) {
 	f.Add(headerOf(&rpmdb.PackageInfo{Name: "a", Vendor: "SUSE", BaseNames: []string{"x", ".y"}, DirNames: []string{"/", "/a/"}, DirIndexes: []int32{0, 1}}))
 	f.Add([]byte("\x00\x00\x00\x01\x00\x00\x00\x10"))
 	f.Fuzz(func(_ *testing.T, b []byte) {
-		db := rpmPackages{provides: map[string]string{}}
+		db := rpmPackages{provides: map[string]string{}, left: maxNames}
 		if db.add(b) == nil {
 			db.resolve()
 		}

@@ -215,15 +215,17 @@ func (h *rpmHeader) set(e rpmEntry, value []byte) error {
 	return nil
 }
 
-// names bounds how many names the lists hold.
-func (h *rpmHeader) names() int {
-	zero := []byte{0}
-	return 4 + bytes.Count(h.provides, zero) + bytes.Count(h.requires, zero) + bytes.Count(h.baseNames, zero) + bytes.Count(h.dirNames, zero)
+// names says how many names the lists hold besides files, and of how many bytes.
+func (h *rpmHeader) names() (n, size int) {
+	for _, list := range [][]byte{h.provides, h.requires, h.dirNames} {
+		n, size = n+1+bytes.Count(list, []byte{0}), size+len(list)
+	}
+	return n, size
 }
 
 // files are the paths of the package's files: each base name has the number of its
 // directory.
-func (h *rpmHeader) files() ([]string, error) {
+func (h *rpmHeader) files(left *allowance) ([]string, error) {
 	if h.baseNames == nil || h.dirNames == nil || len(h.dirIndex) < 4 {
 		return nil, nil
 	}
@@ -235,6 +237,9 @@ func (h *rpmHeader) files() ([]string, error) {
 	for i, d := range dirs {
 		dirs[i] = dirPrefix(d)
 	}
+	if err := left.take(count, 0); err != nil {
+		return nil, err
+	}
 	files := make([]string, count)
 	rest := h.baseNames
 	for i := range files {
@@ -244,6 +249,9 @@ func (h *rpmHeader) files() ([]string, error) {
 		}
 		var base []byte
 		base, rest, _ = cutZero(rest)
+		if err := left.take(0, len(dirs[dir])+len(base)); err != nil {
+			return nil, err
+		}
 		files[i] = dirs[dir] + string(base)
 		if len(base) == 0 || base[0] == '.' || bytes.IndexByte(base, '/') >= 0 {
 			files[i] = path.Join(dirs[dir], string(base))

@@ -47,6 +47,9 @@ func parseManifest(data []byte) ([]ftypes.Package, error) {
 		if len(line) >= bufio.MaxScanTokenSize {
 			return nil, fmt.Errorf("the package database lists %d packages, of which %d could be read", len(packages)+countLines(data), len(packages))
 		}
+		if len(packages) == maxPackages {
+			return nil, errManyPackages
+		}
 		p, err := parseManifestLine(string(bytes.TrimSuffix(line, []byte("\r"))))
 		if err != nil {
 			return nil, fmt.Errorf("line %d of the package database: %w: %s", len(packages)+1, err, excerpt(line))
