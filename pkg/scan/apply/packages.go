@@ -149,8 +149,10 @@ func applications(blobs []ftypes.BlobInfo, at []place) ftypes.Applications {
 	for _, at := range at {
 		app := blobs[at.layer].Applications[at.index]
 		to := slices.Index(ftypes.AggregatingTypes, app.Type)
-		packages := slices.Clone(app.Packages)
-		if to >= 0 {
+		var packages ftypes.Packages
+		if to < 0 {
+			packages = slices.Clone(app.Packages)
+		} else {
 			n := len(gathered[to].Packages)
 			gathered[to].Packages = append(gathered[to].Packages, app.Packages...)
 			packages = gathered[to].Packages[n:]
