@@ -2,7 +2,7 @@ module github.com/ocigate/ocigate/bench
 
 go 1.26.3
 
-require github.com/google/go-containerregistry v0.21.9
+require github.com/google/go-containerregistry v0.22.1
 
 require (
 	cel.dev/expr v0.25.2 // indirect
@@ -201,7 +201,7 @@ require (
 	github.com/josephburnett/jd/v2 v2.3.0 // indirect
 	github.com/json-iterator/go v1.1.12 // indirect
 	github.com/kevinburke/ssh_config v1.2.0 // indirect
-	github.com/klauspost/compress v1.19.1 // indirect
+	github.com/klauspost/compress v1.19.2 // indirect
 	github.com/klauspost/cpuid/v2 v2.3.0 // indirect
 	github.com/knqyf263/go-apk-version v0.0.0-20200609155635-041fdbb8563f // indirect
 	github.com/knqyf263/go-deb-version v0.0.0-20241115132648-6f4aee6ccd23 // indirect
@@ -398,3 +398,5 @@ require (
 )
 
 tool github.com/aquasecurity/trivy/cmd/trivy
+
+replace github.com/ocigate/ocigate => ../
