@@ -58,7 +58,10 @@ func testLarge(t *testing.T, p programs, data string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := NewDiskRegistry(img.Layout)
+	r, err := NewDiskRegistry(img.Layout)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer r.Close()
 	ref, err := r.PushLayout(img.Layout, "large")
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -25,10 +26,14 @@ type DiskRegistry struct {
 }
 
 // NewDiskRegistry keeps blobs as an OCI layout does, below the directory.
-func NewDiskRegistry(dir string) *DiskRegistry {
-	h := registry.New(registry.WithBlobHandler(registry.NewDiskBlobHandler(filepath.Join(dir, "blobs"))), registry.Logger(log.New(io.Discard, "", 0)))
+func NewDiskRegistry(dir string) (*DiskRegistry, error) {
+	blobs := filepath.Join(dir, "blobs")
+	if err := os.MkdirAll(blobs, 0o755); err != nil {
+		return nil, err
+	}
+	h := registry.New(registry.WithBlobHandler(registry.NewDiskBlobHandler(blobs)), registry.Logger(log.New(io.Discard, "", 0)))
 	server := httptest.NewServer(h)
-	return &DiskRegistry{Host: strings.TrimPrefix(server.URL, "http://"), server: server}
+	return &DiskRegistry{Host: strings.TrimPrefix(server.URL, "http://"), server: server}, nil
 }
 
 // Close ends the registry.

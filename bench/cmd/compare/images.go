@@ -56,11 +56,17 @@ func (i *images) make(ctx context.Context, name string) (s bench.Scan, err error
 	case name == largeLayout:
 		return bench.Scan{Image: i.large.Layout}, nil
 	case name == largeRegistry:
-		r := i.registry(i.large.Layout)
+		r, err := i.registry(i.large.Layout)
+		if err != nil {
+			return s, err
+		}
 		ref, err := r.PushLayout(i.large.Layout, "large")
 		return bench.Scan{Image: ref, Registry: true}, err
 	case name == alpine:
-		r := i.registry(filepath.Join(i.dir, "registry"))
+		r, err := i.registry(filepath.Join(i.dir, "registry"))
+		if err != nil {
+			return s, err
+		}
 		ref, err := r.PushArchive(filepath.Join(i.data, "images", "alpine-3.20.3.tar"), "alpine")
 		return bench.Scan{Image: ref, Registry: true}, err
 	case strings.HasSuffix(name, ".oci.tar"): // the CLI reads layouts, but no tar of one: both get the layout
@@ -72,8 +78,10 @@ func (i *images) make(ctx context.Context, name string) (s bench.Scan, err error
 	return bench.Scan{Image: path}, err
 }
 
-func (i *images) registry(dir string) *bench.DiskRegistry {
-	r := bench.NewDiskRegistry(dir)
-	i.registries = append(i.registries, r)
-	return r
+func (i *images) registry(dir string) (*bench.DiskRegistry, error) {
+	r, err := bench.NewDiskRegistry(dir)
+	if err == nil {
+		i.registries = append(i.registries, r)
+	}
+	return r, err
 }
