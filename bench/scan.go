@@ -19,6 +19,9 @@ type Scan struct {
 	Secrets bool
 }
 
+// timeout is what a busy machine may take; the programs' own are 5 and 10 minutes.
+const timeout = "1h"
+
 // Trivy is the command line of the CLI. With its cache on disk layers are kept in the cache directory.
 func (s Scan) Trivy(bin, cacheDir string, cacheOnDisk bool) []string {
 	cache, scanners := "memory", "vuln"
@@ -28,7 +31,7 @@ func (s Scan) Trivy(bin, cacheDir string, cacheOnDisk bool) []string {
 	if s.Secrets {
 		scanners = "vuln,secret"
 	}
-	args := []string{bin, "image", "--cache-dir", cacheDir, "--cache-backend", cache, "--scanners", scanners, "--offline-scan",
+	args := []string{bin, "image", "--timeout", timeout, "--cache-dir", cacheDir, "--cache-backend", cache, "--scanners", scanners, "--offline-scan",
 		"--skip-db-update", "--skip-java-db-update", "--skip-version-check", "--format", "json", "--list-all-pkgs", "--quiet"}
 	if s.Registry {
 		return append(args, "--image-src", "remote", s.Image)
@@ -38,7 +41,7 @@ func (s Scan) Trivy(bin, cacheDir string, cacheOnDisk bool) []string {
 
 // Ocigate is the command line of ocigate.
 func (s Scan) Ocigate(bin, dbDir, cacheDir, policy string) []string {
-	return []string{bin, "check", s.Reference(), "--policy", policy, "--db-dir", dbDir, "--cache-dir", cacheDir, "--output", "json", "--quiet"}
+	return []string{bin, "check", s.Reference(), "--timeout", timeout, "--policy", policy, "--db-dir", dbDir, "--cache-dir", cacheDir, "--output", "json", "--quiet"}
 }
 
 // Reference is how ocigate calls the image.

@@ -119,7 +119,7 @@ func (b *comparison) measured(ctx context.Context, c aCase) (*measured, error) {
 }
 
 // take runs the programs of a case in turn, in alternating order. The first round is not
-// counted: its findings are compared, and it fills caches.
+// counted, unless it is the only one: its findings are compared, and it fills caches.
 func (b *comparison) take(ctx context.Context, c aCase) (*measured, error) {
 	var s bench.Scan
 	var err error
@@ -146,7 +146,7 @@ func (b *comparison) take(ctx context.Context, c aCase) (*measured, error) {
 			if err != nil {
 				return nil, err
 			}
-			if i > 0 {
+			if i > 0 || runs == 0 {
 				all[k] = append(all[k], u)
 			}
 		}

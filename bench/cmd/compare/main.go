@@ -27,7 +27,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&o.ocigate, "ocigate", "../bin/ocigate", "the binary to measure")
 	flag.StringVar(&o.trivy, "trivy", "", "the Trivy CLI to measure it beside; default: built from the module trivy")
 	flag.StringVar(&o.data, "data", "../../shared/data", "directory with images/ and db/")
-	flag.IntVar(&o.runs, "runs", 5, "runs of each program in each case; one more is not counted")
+	flag.IntVar(&o.runs, "runs", 5, "runs of each program in each case, besides one that is not counted; 0 to compare findings only")
 	flag.StringVar(&o.keep, "keep", "", "directory that keeps the large image; default: ocigate/bench in the user's cache")
 	only := flag.String("case", "", "measure only the cases whose names this regular expression matches")
 	list := flag.Bool("list", false, "list the cases")
