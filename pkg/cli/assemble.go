@@ -73,11 +73,7 @@ func assembleScan(g *gate.Gate, f *checkFlags, images image.Options, transport h
 	if cache != nil {
 		opts.Cache = cache
 	}
-	scanner, err := scan.New(opts)
-	if err != nil {
-		return &failure{err}
-	}
-	g.Scanner = &scanAdapter{scanner}
+	g.Scanner = &scanAdapter{scan.New(opts)}
 	g.OpenDatabase = func(ctx context.Context) (*gate.OpenedDatabase, error) { return openDatabase(ctx, db) }
 	return nil
 }
@@ -151,7 +147,8 @@ type scanAdapter struct{ scanner *scan.Scanner }
 func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Database, ask gate.ScanRequest) (*evidence.Evidence, error) {
 	e := &evidence.Evidence{Image: imageFacts(img)}
 	e.Problems = configFacts(e, img, nil)
-	in := scan.Image{Name: img.Subject.Reference, Config: img.Config, Paths: ask.Paths, HiddenPaths: ask.HiddenPaths, SearchBase: ask.BaseSecrets}
+	in := scan.Image{Name: img.Subject.Reference, Config: img.Config, Paths: ask.Paths, HiddenPaths: ask.HiddenPaths,
+		SkipSecrets: ask.SkipSecrets, SearchBase: ask.BaseSecrets}
 	for _, l := range img.Layers {
 		in.Layers = append(in.Layers, toScanLayer(img, l))
 	}

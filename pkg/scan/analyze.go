@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,11 +16,12 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
 
-	trivyimage "github.com/aquasecurity/trivy/pkg/fanal/image"
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
-	"github.com/aquasecurity/trivy/pkg/javadb"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/scan/analysis"
+	"github.com/ocigate/ocigate/pkg/scan/langpkg"
+	"github.com/ocigate/ocigate/pkg/scan/secret"
 )
 
 // Inventory is what analysing an image found, before any vulnerability is matched.
@@ -41,6 +43,7 @@ type Inventory struct {
 	// configSecrets are the values of config's findings; see ConfigSecrets.
 	configSecrets []ConfigSecret
 	baseLayers    int
+	secretScan    bool
 	java          *evidence.DatabaseState
 	complete      bool
 }
@@ -48,9 +51,9 @@ type Inventory struct {
 // Known says whether the cache holds every layer of the image, so that Analyze
 // would open none.
 func (s *Scanner) Known(ctx context.Context, img Image) bool {
-	base := img.unsearched()
+	unsearched := img.unsearched()
 	for i, l := range img.Layers {
-		if !s.records.look(ctx, s.key(l.DiffID, base[i])) {
+		if !s.records.look(ctx, s.key(l.DiffID, !unsearched[i])) {
 			return false
 		}
 	}
@@ -60,11 +63,12 @@ func (s *Scanner) Known(ctx context.Context, img Image) bool {
 // Analyze reads every layer that the cache does not know. A layer that cannot be
 // read is a Problem in the result; the error is for a cancelled context only.
 func (s *Scanner) Analyze(ctx context.Context, img Image) (*Inventory, error) {
-	inv := &Inventory{name: img.Name, complete: true,
+	inv := &Inventory{name: img.Name, complete: true, secretScan: !img.SkipSecrets,
 		records: make([]*record, len(img.Layers)), Layers: make([]evidence.LayerFacts, len(img.Layers))}
-	base := img.unsearched()
+	unsearched := img.unsearched()
 	created := createdBy(img.Config, len(img.Layers))
 	java := &javaOnce{open: s.opts.JavaDB}
+	defer java.close()
 	problems := make([]*evidence.Problem, len(img.Layers))
 
 	eg, egCtx := errgroup.WithContext(ctx)
@@ -73,11 +77,11 @@ func (s *Scanner) Analyze(ctx context.Context, img Image) (*Inventory, error) {
 		l := img.Layers[i]
 		inv.Layers[i] = evidence.LayerFacts{Digest: l.Digest, DiffID: l.DiffID, MediaType: l.MediaType,
 			CompressedSize: l.CompressedSize, Verification: evidence.LayerNotVerified}
-		if base[i] {
+		if unsearched[i] && !img.SkipSecrets {
 			inv.baseLayers++
 		}
 		eg.Go(func() error {
-			rec, how, err := s.layer(egCtx, l, base[i], java)
+			rec, how, err := s.layer(egCtx, l, !unsearched[i], java)
 			if err != nil {
 				if egCtx.Err() != nil {
 					return egCtx.Err()
@@ -110,13 +114,13 @@ func (s *Scanner) Analyze(ctx context.Context, img Image) (*Inventory, error) {
 		inv.User.Reason += " (not every layer could be read)"
 	}
 	inv.listFiles(img)
-	s.analyzeConfig(ctx, img, inv)
+	s.analyzeConfig(img, inv)
 	return inv, nil
 }
 
 // layer takes a layer from the cache, if its bytes are accounted for, or analyses it.
-func (s *Scanner) layer(ctx context.Context, l Layer, isBase bool, java *javaOnce) (*record, evidence.Verification, error) {
-	key := s.key(l.DiffID, isBase)
+func (s *Scanner) layer(ctx context.Context, l Layer, secrets bool, java *javaOnce) (*record, evidence.Verification, error) {
+	key := s.key(l.DiffID, secrets)
 	stored := l.Digest
 	if l.HashStored != nil {
 		var err error
@@ -133,7 +137,7 @@ func (s *Scanner) layer(ctx context.Context, l Layer, isBase bool, java *javaOnc
 		}
 	}
 	s.progress("analysing layer " + l.DiffID)
-	rec, err := s.analyzeLayer(ctx, l, isBase, java)
+	rec, err := s.analyzeLayer(ctx, l, secrets, java)
 	if err != nil {
 		return nil, "", err
 	}
@@ -153,8 +157,8 @@ func (s *Scanner) sameJava(ctx context.Context, rec *record, java *javaOnce) boo
 	if !rec.Jars {
 		return true
 	}
-	digest, err := java.get(ctx)
-	return err == nil && digest == rec.JavaDB
+	_, err := java.get(ctx)
+	return err == nil && java.state.Digest == rec.JavaDB
 }
 
 func (s *Scanner) explain(err error) (area evidence.Area, what, hint string) {
@@ -171,15 +175,22 @@ func (s *Scanner) progress(msg string) {
 }
 
 // key is the cache key of a layer: everything that a record depends on but its bytes.
-func (s *Scanner) key(diffID string, isBase bool) string {
-	return fmt.Sprintf("%s\n%s\nsecrets=%t\n", s.version, diffID, !isBase)
+func (s *Scanner) key(diffID string, secrets bool) string {
+	return fmt.Sprintf("%s\n%s\nsecrets=%t\n", s.version, diffID, secrets)
 }
 
 // recordVersion changes whenever the meaning of a record does.
-const recordVersion = 2
+const recordVersion = 3
 
 func (s *Scanner) analysisVersion() string {
-	b, err := json.Marshal([]any{recordVersion, programVersion(), TrivyVersion, s.group.AnalyzerVersions(), s.handlers.Versions(), s.opts.Limits})
+	versions := map[analysis.Type]int{}
+	for _, a := range s.analyzers {
+		versions[a.Type] = a.Version
+	}
+	for _, a := range s.posts {
+		versions[a.Type] = a.Version
+	}
+	b, err := json.Marshal([]any{recordVersion, programVersion(), TrivyVersion, versions, s.opts.Limits})
 	if err != nil { // plain maps and numbers always marshal
 		return "unknown"
 	}
@@ -237,37 +248,56 @@ func (inv *Inventory) listFiles(img Image) {
 }
 
 // analyzeConfig searches the image configuration for secrets.
-func (s *Scanner) analyzeConfig(ctx context.Context, img Image, inv *Inventory) {
+func (s *Scanner) analyzeConfig(img Image, inv *Inventory) {
+	problem := func(msg string) {
+		inv.Problems = append(inv.Problems, evidence.Problem{Area: evidence.AreaScan, What: "image configuration", Message: msg})
+	}
 	defer func() {
 		if p := recover(); p != nil {
-			inv.Problems = append(inv.Problems, evidence.Problem{Area: evidence.AreaScan, What: "image configuration",
-				Message: fmt.Sprintf("the secret scanner panicked: %v", p)})
+			problem(fmt.Sprintf("the secret scanner panicked: %v", p))
 		}
 	}()
-	var os ftypes.OS
-	for _, r := range inv.records {
-		os.Merge(r.Blob.OS)
+	found, values, err := s.secrets.Config(img.Config)
+	if err != nil {
+		problem(err.Error())
+		return
 	}
-	if res := s.config.AnalyzeImageConfig(ctx, os, img.Config); res != nil && res.Secret != nil {
-		inv.configSecrets = configSecrets(img.Config, res.Secret.Findings)
-		maskFindings(res.Secret.Findings)
-		inv.config = res.Secret
+	inv.config = found
+	for _, v := range values {
+		inv.configSecrets = append(inv.configSecrets, ConfigSecret(v))
 	}
 }
 
 // unsearched says of each layer whether it is left out of the search for secrets.
 func (img Image) unsearched() []bool {
-	if img.SearchBase {
-		return make([]bool, len(img.Config.RootFS.DiffIDs))
+	switch {
+	case img.SkipSecrets:
+		return slices.Repeat([]bool{true}, len(img.Layers))
+	case img.SearchBase:
+		return make([]bool, len(img.Layers))
 	}
 	return baseLayers(img.Config)
+}
+
+// lastOfBase is the place in the history of the instruction that Trivy takes for the
+// last of a base image, -1 where there is none: the last CMD that a layer follows.
+func lastOfBase(history []v1.History) int {
+	layer := false
+	for i, h := range slices.Backward(history) {
+		layer = layer || !h.EmptyLayer
+		cmd := strings.HasPrefix(h.CreatedBy, "/bin/sh -c #(nop)  CMD") || strings.HasPrefix(h.CreatedBy, "CMD")
+		if layer && h.EmptyLayer && cmd {
+			return i
+		}
+	}
+	return -1
 }
 
 // baseLayers says of each layer whether Trivy takes it for a base image's, whose
 // secrets it leaves to the base image's own scan.
 func baseLayers(cfg *v1.ConfigFile) []bool {
 	base := make([]bool, len(cfg.RootFS.DiffIDs))
-	last := trivyimage.GuessBaseImageIndex(cfg.History)
+	last := lastOfBase(cfg.History)
 	n := 0
 	for i, h := range cfg.History {
 		if i > last {
@@ -322,11 +352,12 @@ type javaOnce struct {
 	open  func(context.Context) (string, evidence.DatabaseState, error)
 	once  sync.Once
 	tried bool
+	db    *langpkg.JavaDB
 	state evidence.DatabaseState
 	err   error
 }
 
-func (j *javaOnce) get(ctx context.Context) (string, error) {
+func (j *javaOnce) get(ctx context.Context) (*langpkg.JavaDB, error) {
 	j.once.Do(func() {
 		j.tried = true
 		if j.open == nil {
@@ -335,11 +366,16 @@ func (j *javaOnce) get(ctx context.Context) (string, error) {
 		}
 		var dir string
 		if dir, j.state, j.err = j.open(ctx); j.err == nil {
-			// skip: the database is there; Trivy must not fetch one by itself.
-			javadb.Init(dir, nil, true, true, ftypes.RegistryOptions{})
+			j.db, j.err = langpkg.OpenJavaDB(filepath.Join(dir, "java-db"))
 		}
 	})
-	return j.state.Digest, j.err
+	return j.db, j.err
+}
+
+func (j *javaOnce) close() {
+	if j.db != nil {
+		_ = j.db.Close() // only read
+	}
 }
 
 func (j *javaOnce) used() *evidence.DatabaseState {
@@ -357,6 +393,13 @@ func (j *javaOnce) problems(explain func(error) (evidence.Area, string, string))
 	return []evidence.Problem{{Area: evidence.AreaDatabase, What: "Java database", Hint: hint,
 		Message: "the image holds jar files, which cannot be named without it: " + j.err.Error()}}
 }
+
+// ConfigSecret is a secret of the image configuration with its value, so that the
+// caller can mask it wherever else it stands. It must not be kept.
+type ConfigSecret secret.Value
+
+// ConfigSecrets are the secrets that were found in the image configuration.
+func (inv *Inventory) ConfigSecrets() []ConfigSecret { return inv.configSecrets }
 
 // JavaDatabase is the database that named the jars; nil if none was needed.
 func (inv *Inventory) JavaDatabase() *evidence.DatabaseState { return inv.java }

@@ -43,7 +43,7 @@ func (s *Scanner) Detect(ctx context.Context, inv *Inventory, platforms []string
 	if err != nil {
 		return nil, fmt.Errorf("match vulnerabilities: %w", err)
 	}
-	m = &Matched{Coverage: evidence.Coverage{Packages: map[string]int{}, SecretScan: true, BaseLayers: inv.baseLayers, Unreadable: inv.Unreadable}}
+	m = &Matched{Coverage: evidence.Coverage{Packages: map[string]int{}, SecretScan: inv.secretScan, BaseLayers: inv.baseLayers, Unreadable: inv.Unreadable}}
 	for _, r := range found.Results {
 		m.add(r, inv)
 	}

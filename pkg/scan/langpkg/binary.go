@@ -20,8 +20,8 @@ import (
 
 func binaries() []analysis.Analyzer {
 	return []analysis.Analyzer{
-		{Type: analysis.TypeGoBinary, Version: 1, Wants: wantsBinary, Analyze: goBinary},
-		{Type: analysis.TypeRustBinary, Version: 1, Wants: wantsBinary, Analyze: rustBinary},
+		{Type: analysis.TypeGoBinary, Version: 1, Wants: wantsBinary, Head: headIs(isGoFormat), Analyze: goBinary},
+		{Type: analysis.TypeRustBinary, Version: 1, Wants: wantsBinary, Head: headIs(isRustFormat), Analyze: rustBinary},
 	}
 }
 
@@ -32,6 +32,14 @@ func wantsBinary(path string, info fs.FileInfo) bool {
 	}
 	mode := info.Mode()
 	return mode.IsRegular() && mode&0o111 != 0
+}
+
+// headIs decides by the beginning of a file whether there is more to read.
+func headIs(format func(head) bool) func(string, []byte) bool {
+	return func(_ string, b []byte) bool {
+		var h head
+		return copy(h[:], b) == len(h) && format(h)
+	}
 }
 
 // goBinary reads the build information that Go's linker leaves in a program.

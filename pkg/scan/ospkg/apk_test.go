@@ -18,7 +18,7 @@ import (
 	"github.com/ocigate/ocigate/pkg/scan/analysis"
 )
 
-const installed = "lib/apk/db/installed"
+const apkInstalled = "lib/apk/db/installed"
 
 // trivyApk is Trivy's database, without the package that it has to show that Trivy
 // drops it.
@@ -37,15 +37,15 @@ func TestApkAsTrivyExpects(t *testing.T) {
 	if len(packages) < 10 || len(files) < 70 {
 		t.Fatalf("%d packages, %d files are expected", len(packages), len(files))
 	}
-	got, err := run(t, analysis.TypeApk, installed, trivyApk(t))
+	got, err := run(t, analysis.TypeApk, apkInstalled, trivyApk(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, got, &analysis.Result{PackageInfos: []ftypes.PackageInfo{{FilePath: installed, Packages: packages}}, SystemFiles: files})
+	equal(t, got, &analysis.Result{PackageInfos: []ftypes.PackageInfo{{FilePath: apkInstalled, Packages: packages}}, SystemFiles: files})
 }
 
 func TestApkPackageThatTrivyDrops(t *testing.T) {
-	_, err := run(t, analysis.TypeApk, installed, trivyData(t, "analyzer/pkg/apk/testdata/apk"))
+	_, err := run(t, analysis.TypeApk, apkInstalled, trivyData(t, "analyzer/pkg/apk/testdata/apk"))
 	if want := "the package database lists packages that could not be read: invalidPackageWithoutAVersion"; text(err) != want {
 		t.Errorf("%v, want %s", err, want)
 	}
@@ -74,7 +74,7 @@ func TestUnreadApkPackages(t *testing.T) {
 		"P:b\n\nP:a\n\nP:b\n\n":                     "a, b",
 		"P:crlf\r\nV:1\r\n\r\nP:next\r\nV:\r\n\r\n": "next",
 	} {
-		res, err := run(t, analysis.TypeApk, installed, []byte(body))
+		res, err := run(t, analysis.TypeApk, apkInstalled, []byte(body))
 		if want := "the package database lists packages that could not be read: " + names; text(err) != want || res != nil {
 			t.Errorf("%q: %v, want %s", body, err, want)
 		}
@@ -84,7 +84,7 @@ func TestUnreadApkPackages(t *testing.T) {
 // one is the only package of a database.
 func one(t *testing.T, body string) ftypes.Package {
 	t.Helper()
-	res, err := run(t, analysis.TypeApk, installed, []byte(body))
+	res, err := run(t, analysis.TypeApk, apkInstalled, []byte(body))
 	if err != nil || len(res.PackageInfos) != 1 || len(res.PackageInfos[0].Packages) != 1 {
 		t.Fatalf("%q: %+v, %v", body, res, err)
 	}
@@ -128,12 +128,12 @@ func TestApkPackagesTogether(t *testing.T) {
 		"P:b\nV:1\nR:b\np:d=2\n\n" + // still in usr
 		"P:b\nV:2\no:other\nF:lib\nR:b\n\n" + // a second b: its files and what it provides count
 		"P:c\nV:1\np:b\n"
-	got, err := run(t, analysis.TypeApk, "usr/"+installed, []byte(body))
+	got, err := run(t, analysis.TypeApk, "usr/"+apkInstalled, []byte(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	equal(t, got, &analysis.Result{
-		PackageInfos: []ftypes.PackageInfo{{FilePath: "usr/" + installed, Packages: []ftypes.Package{
+		PackageInfos: []ftypes.PackageInfo{{FilePath: "usr/" + apkInstalled, Packages: []ftypes.Package{
 			{ID: "a@1", Name: "a", Version: "1", Arch: "x", InstalledFiles: []string{"usr/a"}, DependsOn: []string{"b@1", "c@1"}},
 			{ID: "b@1", Name: "b", Version: "1", InstalledFiles: []string{"usr/b"}},
 			{ID: "c@1", Name: "c", Version: "1"},
@@ -145,11 +145,11 @@ func TestApkPackagesTogether(t *testing.T) {
 // An emptied database is a result: that packages are gone matters.
 func TestEmptyApk(t *testing.T) {
 	for _, body := range []string{"", "\n\n\n", "x"} {
-		got, err := run(t, analysis.TypeApk, installed, []byte(body))
+		got, err := run(t, analysis.TypeApk, apkInstalled, []byte(body))
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, got, &analysis.Result{PackageInfos: []ftypes.PackageInfo{{FilePath: installed}}})
+		equal(t, got, &analysis.Result{PackageInfos: []ftypes.PackageInfo{{FilePath: apkInstalled}}})
 	}
 }
 
@@ -158,7 +158,7 @@ func TestLongApkLines(t *testing.T) {
 	long := strings.Repeat("x ", 70_000)
 	for _, tag := range []string{"p", "D", "T", "m", "x"} {
 		body := "P:long\nV:1.0-r0\n" + tag + ":" + long + "\n" + tag + ":" + long + long + "\n\nP:after\nV:1.0-r0\n"
-		res, err := run(t, analysis.TypeApk, installed, []byte(body))
+		res, err := run(t, analysis.TypeApk, apkInstalled, []byte(body))
 		if err != nil || len(res.PackageInfos[0].Packages) != 2 || res.PackageInfos[0].Packages[1].Name != "after" {
 			t.Errorf("%s: %v", tag, err)
 		}
@@ -180,7 +180,7 @@ func TestApkBombs(t *testing.T) {
 		"a licence":                 "P:a\nV:1\nL:" + strings.Repeat("MIT ", 3<<20),
 	} {
 		t.Run(name, func(t *testing.T) {
-			res, err := analyzeApk(t.Context(), fileOf(installed, []byte(body), true))
+			res, err := analyzeApk(t.Context(), fileOf(apkInstalled, []byte(body), true))
 			if err == nil || res != nil || !strings.Contains(err.Error(), "memory") {
 				t.Error(err)
 			}
@@ -191,7 +191,7 @@ func TestApkBombs(t *testing.T) {
 func TestApkCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if res, err := analyserOf(t, analysis.TypeApk).Analyze(ctx, fileOf(installed, []byte("P:a\nV:1\n"), true)); !errors.Is(err, context.Canceled) || res != nil {
+	if res, err := analyserOf(t, analysis.TypeApk).Analyze(ctx, fileOf(apkInstalled, []byte("P:a\nV:1\n"), true)); !errors.Is(err, context.Canceled) || res != nil {
 		t.Errorf("%+v, %v", res, err)
 	}
 }
@@ -205,7 +205,7 @@ func FuzzApkPath(f *testing.F) {
 		if strings.ContainsAny(dir+name, "\r\n") {
 			t.Skip()
 		}
-		res, err := run(t, analysis.TypeApk, installed, []byte("P:a\nV:1\nF:"+dir+"\nR:"+name+"\n"))
+		res, err := run(t, analysis.TypeApk, apkInstalled, []byte("P:a\nV:1\nF:"+dir+"\nR:"+name+"\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -230,7 +230,7 @@ func FuzzApk(f *testing.F) {
 	f.Add(trivyApk(f))
 	f.Add([]byte("P:a\nV:1\no:b\nD:b !c d=1\np:d=2\nL:MIT\nC:Q1\nF:x\nR:y\n\nP:b\r\nV:1_p1-r2\r\n\r\nx"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		res, err := run(t, analysis.TypeApk, installed, b)
+		res, err := run(t, analysis.TypeApk, apkInstalled, b)
 		if err != nil {
 			return
 		}
@@ -272,7 +272,7 @@ func BenchmarkApk(b *testing.B) {
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := analyzeApk(b.Context(), fileOf(installed, data, true)); err != nil {
+		if _, err := analyzeApk(b.Context(), fileOf(apkInstalled, data, true)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -44,7 +44,12 @@ func New() *Scanner {
 
 // Analyzer looks at files.
 func (s *Scanner) Analyzer() analysis.Analyzer {
-	return analysis.Analyzer{Type: analysis.TypeSecret, Version: version, Wants: wants, Analyze: s.analyze}
+	return analysis.Analyzer{Type: analysis.TypeSecret, Version: version, Wants: wants, Head: isSearched, Analyze: s.analyze}
+}
+
+// isSearched leaves out binary files but for one kind.
+func isSearched(p string, head []byte) bool {
+	return !isBinary(head[:min(len(head), headBytes)]) || path.Ext(p) == ".pyc"
 }
 
 func wants(p string, info fs.FileInfo) bool {
