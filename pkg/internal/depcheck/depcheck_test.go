@@ -150,6 +150,27 @@ func TestLibrariesHaveOneImporter(t *testing.T) {
 	}
 }
 
+// heavy are packages of Trivy's that bring along what ocigate does without (Kubernetes,
+// Helm, Terraform, policy engines, downloaders of three clouds), with what shows that
+// one came in by another way: they made two thirds of the binary and of its start.
+var heavy = []string{
+	"github.com/aquasecurity/trivy/pkg/commands", "github.com/aquasecurity/trivy/pkg/fanal/analyzer", "github.com/aquasecurity/trivy/pkg/fanal/secret",
+	"github.com/aquasecurity/trivy/pkg/iac", "github.com/aquasecurity/trivy/pkg/misconf", "github.com/aquasecurity/trivy/pkg/javadb",
+	"github.com/aquasecurity/trivy-checks", "github.com/hashicorp/go-getter", "helm.sh/helm", "k8s.io/client-go", "k8s.io/api",
+}
+
+func TestProgramStaysLight(t *testing.T) {
+	all := load(t)
+	for path := range all {
+		if !slices.ContainsFunc(heavy, func(bad string) bool { return path == bad || strings.HasPrefix(path, bad+"/") }) {
+			continue
+		}
+		if chain := chain(all, module+"cmd/ocigate", path); chain != nil {
+			t.Errorf("the program reaches %s: %s", path, strings.Join(chain, " → "))
+		}
+	}
+}
+
 func chain(all map[string]pkg, from, to string) []string {
 	prev := map[string]string{from: ""}
 	for queue := []string{from}; len(queue) > 0; queue = queue[1:] {
