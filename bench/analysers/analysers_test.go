@@ -4,6 +4,7 @@
 package analysers
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -78,17 +79,17 @@ func (p *pair) allow(typ analyzer.Type, what string, err any) {
 	}
 }
 
-// TestSameAnalysers wants an analyser for each of Trivy's, of the same version, and no more.
+// TestSameAnalysers wants an analyser for each of Trivy's, and no more.
 func TestSameAnalysers(t *testing.T) {
 	p := newPair(t)
-	for typ, a := range p.theirs.single {
-		if o, ok := p.ours.single[typ]; !ok || o.Version != a.Version() {
-			t.Errorf("analyser %s: version %d, want %d (%v)", typ, o.Version, a.Version(), ok)
+	for typ := range p.theirs.single {
+		if _, ok := p.ours.single[typ]; !ok {
+			t.Errorf("Trivy has an analyser %s, ours has none", typ)
 		}
 	}
-	for typ, a := range p.theirs.post {
-		if o, ok := p.ours.post[typ]; !ok || o.Version != a.Version() {
-			t.Errorf("post-analyser %s: version %d, want %d (%v)", typ, o.Version, a.Version(), ok)
+	for typ := range p.theirs.post {
+		if _, ok := p.ours.post[typ]; !ok {
+			t.Errorf("Trivy has a post-analyser %s, ours has none", typ)
 		}
 	}
 	for typ := range p.ours.single {
@@ -132,7 +133,7 @@ func (p *pair) agree(typ analyzer.Type, what string, want, got outcome, again fu
 	if len(got.failed) > len(want.failed) {
 		p.allow(typ, what, got.failed)
 	}
-	if want.json == got.json || want.err != nil || len(got.failed) > len(want.failed) {
+	if want.json == got.json || want.err != nil || without(want.json, got.failed) == without(got.json, got.failed) {
 		return nil
 	}
 	return p.unsettled(typ, want, got, again)
@@ -246,7 +247,7 @@ func TestFiles(t *testing.T) {
 			check := func(f input, what string) {
 				if err := p.compare(typ, f, what); err != nil {
 					if failures++; failures <= 5 {
-						t.Errorf("%s: %s", what, clip(err))
+						t.Errorf("%s (longest line %d bytes): %s", what, longestLine(f.data), clip(err))
 					}
 				}
 			}
@@ -264,6 +265,14 @@ func TestFiles(t *testing.T) {
 			t.Logf("%d files (%d reported by ours alone), %d damaged versions of %d, %d failures", len(inputs), undamaged, n, len(seeds), failures)
 		})
 	}
+}
+
+// longestLine helps to tell a scanner's limit, which Trivy does not notice, from the rest.
+func longestLine(data []byte) (n int) {
+	for line := range bytes.Lines(data) {
+		n = max(n, len(line))
+	}
+	return n
 }
 
 // versions is how many damaged versions of a file there are.
@@ -330,8 +339,12 @@ func (p *pair) tree(t *testing.T, typ analyzer.Type, name string, tree []input) 
 		t.Errorf("%s: %s", name, clip(err))
 		return n
 	}
-	if len(wanted) > 40 {
-		return n
+	size := 0
+	for _, i := range wanted {
+		size += len(tree[i].data)
+	}
+	if len(wanted) > 40 || size > 1<<20 {
+		return n // its parts are damaged one by one
 	}
 	for _, i := range wanted {
 		for k, data := range damaged(tree[i].data, min(12, versions(len(tree[i].data)))) {

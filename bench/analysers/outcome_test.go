@@ -149,3 +149,24 @@ func text(v any) string {
 	}
 	return string(b)
 }
+
+// without is a canonical result without what was found in the files that were reported.
+func without(canonical string, failed map[string]string) string {
+	var tree map[string]any
+	if err := json.Unmarshal([]byte(canonical), &tree); err != nil {
+		return canonical
+	}
+	for _, key := range []string{"PackageInfos", "Applications", "Licenses"} {
+		l, _ := tree[key].([]any)
+		l = slices.DeleteFunc(l, func(e any) bool {
+			found, _ := e.(map[string]any)
+			path, _ := found["FilePath"].(string)
+			_, reported := failed[path]
+			return reported
+		})
+		if delete(tree, key); len(l) > 0 {
+			tree[key] = l
+		}
+	}
+	return text(tree)
+}
