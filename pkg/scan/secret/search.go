@@ -67,12 +67,8 @@ func (s *Scanner) search(ctx context.Context, path string) (*search, error) {
 		x = &search{tables: t, state: make([]state, len(t.rules))}
 	}
 	x.ctx, x.path = ctx, path
-	for i := range x.rules {
-		r := &x.rules[i]
-		if r.factors != nil {
-			continue
-		}
-		ok, err := r.forPath(path)
+	for _, i := range t.unfiltered {
+		ok, err := t.rules[i].forPath(path)
 		if err != nil {
 			return nil, err
 		}
@@ -159,9 +155,7 @@ func (x *search) chunk(b []byte, start int) error {
 		x.ready(i)
 	}
 	ascii := x.filter.scan(b, func(n, at int) { x.factor(b, n, at) })
-	if !ascii {
-		x.beyondASCII(b)
-	}
+	folds := !ascii && x.beyondASCII(b)
 	if x.err != nil || len(x.tried) == 0 {
 		return x.err
 	}
@@ -171,11 +165,13 @@ func (x *search) chunk(b []byte, start int) error {
 		if !x.state[i].ready {
 			continue
 		}
-		if lower == nil {
-			lower = bytes.ToLower(b)
-		}
-		if !x.rules[i].hasKeyword(lower) {
-			continue
+		if r := &x.rules[i]; folds || !r.implied {
+			if lower == nil {
+				lower = bytes.ToLower(b)
+			}
+			if !r.hasKeyword(lower) {
+				continue
+			}
 		}
 		if err := x.apply(i, b, start); err != nil {
 			return err
@@ -185,14 +181,16 @@ func (x *search) chunk(b []byte, start int) error {
 }
 
 // beyondASCII looks for the factors in a text with the two runes that match ASCII letters.
-func (x *search) beyondASCII(b []byte) {
+// It returns false for any other text.
+func (x *search) beyondASCII(b []byte) bool {
 	long, kelvin := []byte(string(longS)), []byte(string(kelvinSign))
 	if !bytes.Contains(b, long) && !bytes.Contains(b, kelvin) {
-		return
+		return false
 	}
 	x.inTail = true
 	plain := bytes.ReplaceAll(bytes.ReplaceAll(b, long, []byte("s")), kelvin, []byte("k"))
 	x.filter.scan(plain, func(n, _ int) { x.ready(x.filter.seqs[n].rule) })
+	return true
 }
 
 func (x *search) ready(i int) {
