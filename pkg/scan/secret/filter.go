@@ -94,10 +94,11 @@ func (a *alphabet) keysOf(q seq, s slot, n int, to []slot) []slot {
 func (f *filter) scan(b []byte, hit func(n, start int)) bool {
 	var all uint64
 	i := 0
-	for ; i+8 <= len(b); i += 6 {
-		v := binary.LittleEndian.Uint64(b[i:])
-		all |= v
-		v |= folds
+	for ; i+14 <= len(b); i += 12 {
+		s := b[i : i+14 : i+14]
+		v, w := binary.LittleEndian.Uint64(s), binary.LittleEndian.Uint64(s[6:])
+		all |= v | w
+		v, w = v|folds, w|folds
 		if f.maybe(uint32(v)) {
 			f.lookUp(b, i, uint32(v), hit)
 		}
@@ -106,6 +107,15 @@ func (f *filter) scan(b []byte, hit func(n, start int)) bool {
 		}
 		if f.maybe(uint32(v >> 32)) {
 			f.lookUp(b, i+4, uint32(v>>32), hit)
+		}
+		if f.maybe(uint32(w)) {
+			f.lookUp(b, i+6, uint32(w), hit)
+		}
+		if f.maybe(uint32(w >> 16)) {
+			f.lookUp(b, i+8, uint32(w>>16), hit)
+		}
+		if f.maybe(uint32(w >> 32)) {
+			f.lookUp(b, i+10, uint32(w>>32), hit)
 		}
 	}
 	for ; i+window <= len(b); i += 2 {

@@ -22,9 +22,12 @@ const (
 
 	// maxFindings is how many secrets a file may have.
 	maxFindings = 1 << 18
-	// maxWindows is how often a pattern is tried around a factor of a chunk before it is
-	// tried on the whole chunk.
-	maxWindows = 64
+	// maxCost is how much is spent on the places of a chunk where a rule may match before
+	// it is tried on the whole chunk: in bytes that a pattern reads, which are about runBytes
+	// for a run. A pattern that must match at the beginning reads no more than leadBytes.
+	maxCost   = 2 * chunkBytes
+	runBytes  = 64
+	leadBytes = 1 << 10
 
 	longS      = '\u017f'
 	kelvinSign = '\u212a'
@@ -51,8 +54,8 @@ type search struct {
 }
 
 type state struct {
-	ready   bool // the pattern may match
-	windows int  // in which it did not
+	ready bool // the pattern may match
+	cost  int  // of the windows in which it does not
 }
 
 type found struct{ rule, start, end, line, endLine int }
@@ -194,10 +197,11 @@ func (x *search) beyondASCII(b []byte) bool {
 }
 
 func (x *search) ready(i int) {
-	if !x.state[i].ready {
+	st := &x.state[i]
+	if !st.ready && st.cost == 0 {
 		x.tried = append(x.tried, i)
-		x.state[i].ready = true
 	}
+	st.ready = true
 }
 
 // factor decides whether the rule of a factor at a place in b may match there.
@@ -211,22 +215,19 @@ func (x *search) factor(b []byte, n, at int) {
 		return
 	}
 	r := &x.rules[f.rule]
-	if st.windows >= maxWindows {
-		x.ready(f.rule)
-		return
-	}
 	w, p, ok := r.window(b, at, len(f.seq))
-	if !ok {
+	if !ok || st.cost > maxCost {
 		x.ready(f.rule)
 		return
 	}
-	st.windows++
-	if st.windows == 1 {
+	if st.cost == 0 {
 		x.tried = append(x.tried, f.rule)
 	}
+	st.cost += 1 + len(w)/runBytes
 	if !r.run.within(w) {
 		return
 	}
+	st.cost += min(len(w), leadBytes)
 	re, err := p()
 	if err != nil {
 		x.err = err
