@@ -68,7 +68,7 @@ func TestAnalyze(t *testing.T) {
 	}{
 		"nothing":         {"a", "no secret\n", nil},
 		"one":             {"a", "x\nid=" + key + "\n", []ftypes.SecretFinding{aws(2, 5)}},
-		"two in a line":   {"a", key + "  " + key + " ", []ftypes.SecretFinding{aws(1, 0), aws(1, 22)}},
+		"two in a line":   {"a", key + " ;" + key + " ", []ftypes.SecretFinding{aws(1, 0), aws(1, 22)}},
 		"across a border": {"a", strings.Repeat("abc\n", chunkBytes/4-2) + key + "\n", []ftypes.SecretFinding{aws(chunkBytes/4-1, chunkBytes-8)}},
 		"in the overlap":  {"a", strings.Repeat("abc\n", chunkBytes/4-200) + key + strings.Repeat("\nabc", 9999), []ftypes.SecretFinding{aws(chunkBytes/4-199, chunkBytes-800)}},
 		"a part of a word, but at the beginning of the tail": {"a", strings.Repeat("abc\n", 99) + "x" + key + "\n" + strings.Repeat(" ", overlapBytes-21),
