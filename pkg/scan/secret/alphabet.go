@@ -3,7 +3,6 @@
 package secret
 
 import (
-	"math"
 	"slices"
 	"strings"
 )
@@ -18,11 +17,13 @@ func (s *set) has(b byte) bool { return s[b>>6]>>(b&63)&1 != 0 }
 type alphabet struct {
 	sets   []set
 	number map[set]uint16
-	chance []float64 // how often a byte of source code is in the set
-	folded [][]byte  // its bytes, folded
+
+	frequency [256]float64
+	chance    []float64 // how often a byte of source code is in the set
+	folded    [][]byte  // its bytes, folded
 }
 
-func newAlphabet() *alphabet { return &alphabet{number: map[set]uint16{}} }
+func newAlphabet() *alphabet { return &alphabet{number: map[set]uint16{}, frequency: frequencies()} }
 
 func (a *alphabet) id(s set) uint16 {
 	if n, ok := a.number[s]; ok {
@@ -34,7 +35,7 @@ func (a *alphabet) id(s set) uint16 {
 	var chance float64
 	folded := foldedBytes(&s)
 	for _, b := range folded {
-		chance += frequency(b)
+		chance += a.frequency[b]
 	}
 	a.chance, a.folded = append(a.chance, chance), append(a.folded, folded)
 	return n
@@ -59,24 +60,25 @@ func foldedBytes(s *set) []byte {
 const common = "https:// ----- type line chan package class token contain return function name value invalid final default " +
 	"string error import switch public private linked password record change list table component application"
 
-// frequency is about how often a folded byte occurs in source code.
-func frequency(b byte) float64 {
-	const letters = "etaoinrsldcupmfhgbyvwkxjqz"
-	switch {
-	case b == ' ':
-		return .15
-	case 'a' <= b && b <= 'z':
-		for i := range len(letters) {
-			if letters[i] == b {
-				return .07 * math.Pow(.9, float64(i))
-			}
+// frequencies are about how often a folded byte occurs in source code.
+func frequencies() (out [256]float64) {
+	for b := range out {
+		out[b] = .001
+		if b < 0x80 {
+			out[b] = .007
 		}
-	case b == '*' || b == ')' || b == '.' || b == ',' || b == '"' || b == '-' || b == '/' || b == '0':
-		return .015 // '*' is what a line feed becomes, ')' a tab
-	case b < 0x80:
-		return .007
 	}
-	return .001
+	// '*' is what a line feed becomes, ')' a tab.
+	for _, b := range []byte(`*).,"-/0`) {
+		out[b] = .015
+	}
+	out[' '] = .15
+	chance := .07
+	for _, b := range []byte("etaoinrsldcupmfhgbyvwkxjqz") {
+		out[b] = chance
+		chance *= .9
+	}
+	return out
 }
 
 // heads are what the texts begin with, tails what they end with.
