@@ -148,7 +148,9 @@ func TestRealFiles(t *testing.T) {
 			if diff := differ(want, oursFinds(t, rel, b)); diff != "" {
 				t.Errorf("%s (-Trivy +ours): %s", p, diff)
 			}
-			files, bytes = files+1, bytes+int64(len(b))
+			if files++; !strings.ContainsRune(string(b[:min(len(b), 300)]), 0) {
+				bytes += int64(len(b))
+			}
 			for _, s := range want {
 				findings += len(s.Findings)
 			}

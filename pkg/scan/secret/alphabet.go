@@ -3,9 +3,8 @@
 package secret
 
 import (
-	"bytes"
-	"math"
 	"slices"
+	"strings"
 )
 
 // set is a set of bytes.
@@ -18,11 +17,13 @@ func (s *set) has(b byte) bool { return s[b>>6]>>(b&63)&1 != 0 }
 type alphabet struct {
 	sets   []set
 	number map[set]uint16
-	chance []float64 // how often a byte of source code is in the set
-	folded [][]byte  // its bytes, folded
+
+	frequency [256]float64
+	chance    []float64 // how often a byte of source code is in the set
+	folded    [][]byte  // its bytes, folded
 }
 
-func newAlphabet() *alphabet { return &alphabet{number: map[set]uint16{}} }
+func newAlphabet() *alphabet { return &alphabet{number: map[set]uint16{}, frequency: frequencies()} }
 
 func (a *alphabet) id(s set) uint16 {
 	if n, ok := a.number[s]; ok {
@@ -34,7 +35,7 @@ func (a *alphabet) id(s set) uint16 {
 	var chance float64
 	folded := foldedBytes(&s)
 	for _, b := range folded {
-		chance += frequency(b)
+		chance += a.frequency[b]
 	}
 	a.chance, a.folded = append(a.chance, chance), append(a.folded, folded)
 	return n
@@ -55,24 +56,29 @@ func foldedBytes(s *set) []byte {
 	return out
 }
 
-// frequency is about how often a folded byte occurs in source code.
-func frequency(b byte) float64 {
-	const letters = "etaoinrsldcupmfhgbyvwkxjqz"
-	switch {
-	case b == ' ':
-		return .15
-	case 'a' <= b && b <= 'z':
-		for i := range len(letters) {
-			if letters[i] == b {
-				return .07 * math.Pow(.9, float64(i))
-			}
+// common has texts that source code is full of.
+const common = "https:// ----- type line chan package class token contain return function name value invalid final default " +
+	"string error import switch public private linked password record change list table component application"
+
+// frequencies are about how often a folded byte occurs in source code.
+func frequencies() (out [256]float64) {
+	for b := range out {
+		out[b] = .001
+		if b < 0x80 {
+			out[b] = .007
 		}
-	case b == '*' || b == ')' || b == '.' || b == ',' || b == '"' || b == '-' || b == '/' || b == '0':
-		return .015 // '*' is what a line feed becomes, ')' a tab
-	case b < 0x80:
-		return .007
 	}
-	return .001
+	// '*' is what a line feed becomes, ')' a tab.
+	for _, b := range []byte(`*).,"-/0`) {
+		out[b] = .015
+	}
+	out[' '] = .15
+	chance := .07
+	for _, b := range []byte("etaoinrsldcupmfhgbyvwkxjqz") {
+		out[b] = chance
+		chance *= .9
+	}
+	return out
 }
 
 // heads are what the texts begin with, tails what they end with.
@@ -135,34 +141,33 @@ func (a *alphabet) weigh(f *factors) *factors {
 	return f
 }
 
-// anchor is the place in q whose two windows, there and one byte later, are rarest; the
-// cost is negative where there is none.
-func (a *alphabet) anchor(q seq) (at int, cost float64) {
-	cost = -1
-	for i := 0; i+minSeqLen <= len(q); i++ {
-		c1, n1 := a.chanceOf(q[i : i+window])
-		c2, n2 := a.chanceOf(q[i+1 : i+1+window])
-		if n1 > maxKeys || n2 > maxKeys {
-			continue
-		}
-		if c := c1 + c2 + 1e-9*float64(n1+n2); cost < 0 || c < cost {
-			at, cost = i, c
+// anchor is the places in q of the two windows that are looked up: the rarest at an even
+// place, and the rarest at an odd one. The cost is negative where there are none.
+func (a *alphabet) anchor(q seq) (places [2]int, cost float64) {
+	costs := [2]float64{-1, -1}
+	for i := 0; i+window <= len(q); i++ {
+		chance, keys := a.chanceOf(q[i : i+window])
+		if c := chance + 1e-9*float64(keys); keys <= maxKeys && (costs[i%2] < 0 || c < costs[i%2]) {
+			places[i%2], costs[i%2] = i, c
 		}
 	}
-	return at, cost
+	if costs[0] < 0 || costs[1] < 0 {
+		return places, -1
+	}
+	return places, costs[0] + costs[1]
 }
 
 func (a *alphabet) chanceOf(q seq) (chance float64, keys int) {
 	chance, keys = 1, 1
-	text := make([]byte, 0, window)
-	for _, n := range q {
+	var text [window]byte
+	for i, n := range q {
 		chance *= a.chance[n]
 		keys *= len(a.folded[n])
-		text = append(text, a.folded[n][0])
+		text[i] = a.folded[n][0]
 	}
-	// Bytes are taken to be independent, which these are not.
-	if keys == 1 && bytes.Contains([]byte("https:// ----- "), text) {
-		chance = .001
+	// Bytes are taken to be independent, which in these they are not.
+	if keys == 1 && strings.Contains(common, string(text[:])) {
+		chance = max(chance, .001)
 	}
 	return chance, keys
 }
@@ -184,9 +189,12 @@ func (a *alphabet) reduce(f *factors) *factors {
 	if len(qs) > many {
 		for i, q := range qs {
 			at, _ := a.anchor(q)
-			from := max(0, min(at, len(q)-enough))
-			qs[i] = q[from:min(len(q), from+enough)]
-			cut(from, len(q)-from-len(qs[i]))
+			from := max(0, min(at[0], at[1], len(q)-enough))
+			part := q[from:min(len(q), from+enough)]
+			if _, cost := a.anchor(part); cost >= 0 {
+				qs[i] = part
+				cut(from, len(q)-from-len(part))
+			}
 		}
 	}
 	slices.SortStableFunc(qs, func(p, q seq) int { return len(p) - len(q) })

@@ -10,18 +10,18 @@ import (
 const (
 	folds     = 0x2020202020202020
 	highBits  = 0x8080808080808080
-	hashBits  = 17
+	hashBits  = 20
 	hashShift = 32 - hashBits
 )
 
 // filter finds the factors of all rules at once. A factor has at least minSeqLen bytes, of
-// which two windows of four bytes are in the table, one beginning a byte after the other:
-// it is enough to look up the windows that begin at even places.
+// which two windows of four bytes are in the table, one at an even place and one at an odd
+// one: it is enough to look up the windows of a text that begin at even places.
 type filter struct {
 	seqs  []factor
-	has   [][256]bool // by the number of a set
-	bits  [1 << hashBits / 64]uint64
-	slots []slot // open addressing by hash; a power of two, never full
+	has   [][256]bool                // by the number of a set
+	bits  [1 << hashBits / 64]uint64 // by hash; few are set
+	slots []slot                     // open addressing by hash; a power of two, never full
 	mask  uint32
 }
 
@@ -49,8 +49,8 @@ func (f *filter) build(rules []rule, a *alphabet) {
 		}
 		for _, q := range rules[i].factors.seqs {
 			f.seqs = append(f.seqs, factor{i, q})
-			at, _ := a.anchor(q)
-			for k := at; k < at+2; k++ {
+			places, _ := a.anchor(q)
+			for _, k := range places {
 				slots = a.keysOf(q[k:k+window], slot{seq: uint16(len(f.seqs)), at: uint8(k)}, 0, slots)
 			}
 		}
@@ -94,15 +94,28 @@ func (a *alphabet) keysOf(q seq, s slot, n int, to []slot) []slot {
 func (f *filter) scan(b []byte, hit func(n, start int)) bool {
 	var all uint64
 	i := 0
-	for ; i+8 <= len(b); i += 6 {
-		v := binary.LittleEndian.Uint64(b[i:])
-		all |= v
-		v |= folds
-		h0, h1, h2 := hash(uint32(v))>>hashShift, hash(uint32(v>>16))>>hashShift, hash(uint32(v>>32))>>hashShift
-		if (f.bits[h0>>6]>>(h0&63)|f.bits[h1>>6]>>(h1&63)|f.bits[h2>>6]>>(h2&63))&1 != 0 {
+	for ; i+14 <= len(b); i += 12 {
+		s := b[i : i+14 : i+14]
+		v, w := binary.LittleEndian.Uint64(s), binary.LittleEndian.Uint64(s[6:])
+		all |= v | w
+		v, w = v|folds, w|folds
+		if f.maybe(uint32(v)) {
 			f.lookUp(b, i, uint32(v), hit)
+		}
+		if f.maybe(uint32(v >> 16)) {
 			f.lookUp(b, i+2, uint32(v>>16), hit)
+		}
+		if f.maybe(uint32(v >> 32)) {
 			f.lookUp(b, i+4, uint32(v>>32), hit)
+		}
+		if f.maybe(uint32(w)) {
+			f.lookUp(b, i+6, uint32(w), hit)
+		}
+		if f.maybe(uint32(w >> 16)) {
+			f.lookUp(b, i+8, uint32(w>>16), hit)
+		}
+		if f.maybe(uint32(w >> 32)) {
+			f.lookUp(b, i+10, uint32(w>>32), hit)
 		}
 	}
 	for ; i+window <= len(b); i += 2 {
@@ -114,6 +127,12 @@ func (f *filter) scan(b []byte, hit func(n, start int)) bool {
 		all |= uint64(b[i])
 	}
 	return all&highBits == 0
+}
+
+// maybe says whether the window key may be in the table.
+func (f *filter) maybe(key uint32) bool {
+	h := hash(key) >> hashShift
+	return f.bits[h>>6]>>(h&63)&1 != 0
 }
 
 // lookUp tells hit of the factors that have the folded window key at i.

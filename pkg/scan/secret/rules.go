@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"sync"
 
@@ -45,14 +46,16 @@ type allowText struct {
 type tables struct {
 	rules  []rule
 	allow  []pattern // what matches them is no secret, whatever the rule
-	byPath []int     // the rules for certain paths; they are not in the filter
 	filter filter
+	// unfiltered are the rules that are not in the filter: those for certain paths.
+	unfiltered []int
 }
 
 // rule is one rule. Its patterns compile when they are first needed.
 type rule struct {
 	text     ruleText
 	keywords [][]byte // in lower case; any of them must be in the chunk
+	implied  bool     // what the pattern matches has a keyword, if it is ASCII
 	re       pattern
 	path     pattern
 	pathTail string // of ASCII paths that the rule is for, in lower case
@@ -97,8 +100,8 @@ func readTables(text []byte) (*tables, error) {
 		if err := t.rules[i].read(text, a); err != nil {
 			return nil, fmt.Errorf("rule %s for secrets: %w", text.ID, err)
 		}
-		if t.rules[i].path != nil {
-			t.byPath = append(t.byPath, i)
+		if t.rules[i].factors == nil {
+			t.unfiltered = append(t.unfiltered, i)
 		}
 	}
 	t.filter.build(t.rules, a)
@@ -114,6 +117,7 @@ func (r *rule) read(text ruleText, a *alphabet) error {
 	for _, k := range text.Keywords {
 		r.keywords = append(r.keywords, []byte(strings.ToLower(k)))
 	}
+	r.implied = r.implies(tree)
 	if text.Severity == "" {
 		r.text.Severity = "UNKNOWN"
 	}
@@ -185,6 +189,23 @@ func (r *rule) hasKeyword(lower []byte) bool {
 		}
 	}
 	return len(r.keywords) == 0
+}
+
+// implies says whether the texts that re matches have a keyword, if they are ASCII.
+func (r *rule) implies(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpLiteral:
+		return r.hasKeyword([]byte(strings.ToLower(string(re.Rune))))
+	case syntax.OpConcat:
+		return slices.ContainsFunc(re.Sub, r.implies)
+	case syntax.OpAlternate:
+		return !slices.ContainsFunc(re.Sub, func(sub *syntax.Regexp) bool { return !r.implies(sub) })
+	case syntax.OpCapture, syntax.OpPlus:
+		return r.implies(re.Sub[0])
+	case syntax.OpRepeat:
+		return re.Min > 0 && r.implies(re.Sub[0])
+	}
+	return false
 }
 
 func (r *rule) finding(f found) ftypes.SecretFinding {

@@ -22,9 +22,12 @@ const (
 
 	// maxFindings is how many secrets a file may have.
 	maxFindings = 1 << 18
-	// maxWindows is how often a pattern is tried around a factor of a chunk before it is
-	// tried on the whole chunk.
-	maxWindows = 64
+	// maxCost is how much is spent on the places of a chunk where a rule may match before
+	// it is tried on the whole chunk: in bytes that a pattern reads, which are about runBytes
+	// for a run. A pattern that must match at the beginning reads no more than leadBytes.
+	maxCost   = 2 * chunkBytes
+	runBytes  = 64
+	leadBytes = 1 << 10
 
 	longS      = '\u017f'
 	kelvinSign = '\u212a'
@@ -51,8 +54,8 @@ type search struct {
 }
 
 type state struct {
-	ready   bool // the pattern may match
-	windows int  // in which it did not
+	ready bool // the pattern may match
+	cost  int  // of the windows in which it does not
 }
 
 type found struct{ rule, start, end, line, endLine int }
@@ -67,12 +70,8 @@ func (s *Scanner) search(ctx context.Context, path string) (*search, error) {
 		x = &search{tables: t, state: make([]state, len(t.rules))}
 	}
 	x.ctx, x.path = ctx, path
-	for i := range x.rules {
-		r := &x.rules[i]
-		if r.factors != nil {
-			continue
-		}
-		ok, err := r.forPath(path)
+	for _, i := range t.unfiltered {
+		ok, err := t.rules[i].forPath(path)
 		if err != nil {
 			return nil, err
 		}
@@ -159,9 +158,7 @@ func (x *search) chunk(b []byte, start int) error {
 		x.ready(i)
 	}
 	ascii := x.filter.scan(b, func(n, at int) { x.factor(b, n, at) })
-	if !ascii {
-		x.beyondASCII(b)
-	}
+	folds := !ascii && x.beyondASCII(b)
 	if x.err != nil || len(x.tried) == 0 {
 		return x.err
 	}
@@ -171,11 +168,13 @@ func (x *search) chunk(b []byte, start int) error {
 		if !x.state[i].ready {
 			continue
 		}
-		if lower == nil {
-			lower = bytes.ToLower(b)
-		}
-		if !x.rules[i].hasKeyword(lower) {
-			continue
+		if r := &x.rules[i]; folds || !r.implied {
+			if lower == nil {
+				lower = bytes.ToLower(b)
+			}
+			if !r.hasKeyword(lower) {
+				continue
+			}
 		}
 		if err := x.apply(i, b, start); err != nil {
 			return err
@@ -185,21 +184,24 @@ func (x *search) chunk(b []byte, start int) error {
 }
 
 // beyondASCII looks for the factors in a text with the two runes that match ASCII letters.
-func (x *search) beyondASCII(b []byte) {
+// It returns false for any other text.
+func (x *search) beyondASCII(b []byte) bool {
 	long, kelvin := []byte(string(longS)), []byte(string(kelvinSign))
 	if !bytes.Contains(b, long) && !bytes.Contains(b, kelvin) {
-		return
+		return false
 	}
 	x.inTail = true
 	plain := bytes.ReplaceAll(bytes.ReplaceAll(b, long, []byte("s")), kelvin, []byte("k"))
 	x.filter.scan(plain, func(n, _ int) { x.ready(x.filter.seqs[n].rule) })
+	return true
 }
 
 func (x *search) ready(i int) {
-	if !x.state[i].ready {
+	st := &x.state[i]
+	if !st.ready && st.cost == 0 {
 		x.tried = append(x.tried, i)
-		x.state[i].ready = true
 	}
+	st.ready = true
 }
 
 // factor decides whether the rule of a factor at a place in b may match there.
@@ -213,22 +215,19 @@ func (x *search) factor(b []byte, n, at int) {
 		return
 	}
 	r := &x.rules[f.rule]
-	if st.windows >= maxWindows {
-		x.ready(f.rule)
-		return
-	}
 	w, p, ok := r.window(b, at, len(f.seq))
-	if !ok {
+	if !ok || st.cost > maxCost {
 		x.ready(f.rule)
 		return
 	}
-	st.windows++
-	if st.windows == 1 {
+	if st.cost == 0 {
 		x.tried = append(x.tried, f.rule)
 	}
+	st.cost += 1 + len(w)/runBytes
 	if !r.run.within(w) {
 		return
 	}
+	st.cost += min(len(w), leadBytes)
 	re, err := p()
 	if err != nil {
 		x.err = err
