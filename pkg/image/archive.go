@@ -24,7 +24,7 @@ import (
 // archive is a tar file whose headers were read once; entries are then read in place.
 type archive struct {
 	path  string
-	file  *os.File
+	file  archiveFile
 	size  int64
 	files map[string]span
 	links map[string]string
@@ -32,6 +32,13 @@ type archive struct {
 }
 
 type span struct{ offset, size int64 }
+
+// archiveFile is an open file, read at any place.
+type archiveFile interface {
+	io.ReaderAt
+	io.Closer
+	Stat() (fs.FileInfo, error)
+}
 
 // openArchive indexes a tar file. A gzipped one is inflated to TempDir first.
 func (o *opener) openArchive(ctx context.Context, path string) (*archive, error) {
@@ -123,7 +130,7 @@ func (o *opener) spool(ctx context.Context, r io.Reader) (*os.File, error) {
 	return f, nil
 }
 
-func (o *opener) index(ctx context.Context, name string, f *os.File) (*archive, error) {
+func (o *opener) index(ctx context.Context, name string, f archiveFile) (*archive, error) {
 	st, err := f.Stat()
 	if err != nil {
 		return nil, err

@@ -21,6 +21,8 @@ const (
 	contentAhead = 8
 	// storedAhead is how many chunks of compressed bytes lie before the inflater.
 	storedAhead = 4
+	// remoteAhead is that for what comes over a network, which stalls and bursts: 4 MiB.
+	remoteAhead = 16
 )
 
 // content is a layer's uncompressed tar. Three goroutines make it, where it is worth

@@ -46,7 +46,7 @@ func (d *daemon) save(ctx context.Context) (*archive, error) {
 	}
 	a, err := d.index(ctx, f.Name(), f)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the daemon's export: %w", err), spooled{&archive{file: f}}.Close())
+		return nil, errors.Join(fmt.Errorf("the daemon's export: %w", err), spooled{&archive{path: f.Name(), file: f}}.Close())
 	}
 	return a, nil
 }

@@ -125,5 +125,5 @@ func newDaemonClient(ep *docker.Endpoint) (*client.Client, error) {
 type spooled struct{ *archive }
 
 func (s spooled) Close() error {
-	return errors.Join(s.archive.Close(), os.Remove(s.file.Name()))
+	return errors.Join(s.archive.Close(), os.Remove(s.path))
 }
