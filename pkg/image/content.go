@@ -56,7 +56,8 @@ func (c *content) read(p []byte) (int, error) {
 	}
 	n, err := c.plain.Read(p)
 	c.n += int64(n)
-	if err != nil && !errors.Is(err, io.EOF) {
+	// A plain layer's errors are those of reading it.
+	if err != nil && !errors.Is(err, io.EOF) && !c.raw.later {
 		err = c.streamError(err)
 	}
 	return n, err
@@ -71,6 +72,7 @@ func (c *content) begin() error {
 	first = first[:n]
 	switch {
 	case err != nil && !errors.Is(err, io.EOF):
+		c.in.err = err
 		return err
 	case !isGzipMagic(first) && !isZstdMagic(first):
 		c.beginPlain(first, err)

@@ -87,11 +87,10 @@ func (d *daemon) run(ctx context.Context, x *dump) {
 	defer func() {
 		if p := recover(); p != nil { // no caller's recover reaches this goroutine
 			x.err = fmt.Errorf("read the export: panic: %v", p)
+			x.file.end(x.err)
 		}
 	}()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	a, err := d.save(ctx, cancel, x)
+	a, err := d.save(ctx, x)
 	if err == nil {
 		x.archive = a
 		x.exported, err = d.check(ctx, a)
@@ -100,7 +99,9 @@ func (d *daemon) run(ctx context.Context, x *dump) {
 }
 
 // save writes the export to the file, and reads its headers at the same time.
-func (d *daemon) save(ctx context.Context, cancel context.CancelFunc, x *dump) (*archive, error) {
+func (d *daemon) save(ctx context.Context, x *dump) (*archive, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	rc, err := d.api.ImageSave(ctx, []string{d.id.String()})
 	if err != nil {
 		err = d.explain(d.id.String(), err)
@@ -111,20 +112,23 @@ func (d *daemon) save(ctx context.Context, cancel context.CancelFunc, x *dump) (
 	var copied error
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		copied = d.fillSpool(ctx, x.file, rc)
+		if copied = d.fillSpool(ctx, x.file, rc); copied != nil && ctx.Err() != nil {
+			copied = context.Cause(ctx)
+		}
 		x.file.end(copied)
 	})
 	a := newArchive(x.path, x.file, math.MaxInt64) // how long it will be nobody knows
 	err = d.indexFrom(ctx, a, &growingReader{growingAt: growingAt{ctx, x.file}}, func(name string) { x.note(name, a.files) })
 	if err != nil {
-		cancel() // of a damaged export no more is wanted
+		err = fmt.Errorf("the daemon's export: %w", err)
+		cancel(err) // of a damaged export no more is wanted
 	}
 	wg.Wait()
-	if copied != nil && (err == nil || errors.Is(err, copied) || !errors.Is(copied, context.Canceled)) {
+	if copied != nil { // then it is why the headers could not be read
 		return nil, copied
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the daemon's export: %w", err)
+		return nil, err
 	}
 	a.size = x.file.n
 	return a, nil
@@ -194,7 +198,7 @@ type earlyLayer struct {
 
 func (e *earlyLayer) Read(p []byte) (int, error) {
 	n, err := e.r.Read(p)
-	if errors.Is(err, io.EOF) {
+	if err != nil {
 		if failed := e.end(); failed != nil {
 			return n, failed
 		}
