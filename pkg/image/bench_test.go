@@ -117,24 +117,22 @@ func benchReads() map[string]func(io.Reader) error {
 }
 
 func BenchmarkLayer(b *testing.B) {
-	for _, size := range []int{8 << 20, benchSize} {
+	for size, name := range map[int]string{8 << 20: "small", benchSize: "large"} {
 		for _, kind := range []string{"plain", "gzip1", "gzip6", "zstd"} {
-			l := benchLayer(b, kind, size)
-			img := imagetest.NewImage(l)
-			files := imagetest.LayoutFiles(imagetest.Layout(imagetest.Named(img, "x")))
-			name := map[bool]string{true: "large", false: "small"}[size == benchSize] + "/" + kind + "/"
-			b.Run(name+"layout", func(b *testing.B) {
-				benchSource(b, "oci:"+imagetest.WriteDir(b, files...), l)
-			})
-			b.Run(name+"archive", func(b *testing.B) {
-				benchSource(b, "oci-archive:"+imagetest.WriteTar(b, "a.tar", files...), l)
-			})
-			b.Run(name+"registry", func(b *testing.B) {
-				registry := imagetest.NewRegistry(b)
-				benchSource(b, "registry:"+registry.Push("app", "1", img), l)
-			})
+			b.Run(name+"/"+kind, func(b *testing.B) { benchSources(b, benchLayer(b, kind, size)) })
 		}
 	}
+}
+
+func benchSources(b *testing.B, l *imagetest.Layer) {
+	img := imagetest.NewImage(l)
+	files := imagetest.LayoutFiles(imagetest.Layout(imagetest.Named(img, "x")))
+	b.Run("layout", func(b *testing.B) { benchSource(b, "oci:"+imagetest.WriteDir(b, files...), l) })
+	b.Run("archive", func(b *testing.B) { benchSource(b, "oci-archive:"+imagetest.WriteTar(b, "a.tar", files...), l) })
+	b.Run("registry", func(b *testing.B) {
+		registry := imagetest.NewRegistry(b)
+		benchSource(b, "registry:"+registry.Push("app", "1", img), l)
+	})
 }
 
 func benchSource(b *testing.B, reference string, l *imagetest.Layer) {

@@ -21,6 +21,8 @@ const (
 	contentAhead = 8
 	// storedAhead is how many chunks of compressed bytes lie before the inflater.
 	storedAhead = 4
+	// remoteAhead is that for what comes over a network, which stalls and bursts: 4 MiB.
+	remoteAhead = 16
 )
 
 // content is a layer's uncompressed tar. Three goroutines make it, where it is worth
@@ -54,7 +56,8 @@ func (c *content) read(p []byte) (int, error) {
 	}
 	n, err := c.plain.Read(p)
 	c.n += int64(n)
-	if err != nil && !errors.Is(err, io.EOF) {
+	// A plain layer's errors are those of reading it.
+	if err != nil && !errors.Is(err, io.EOF) && !c.raw.later {
 		err = c.streamError(err)
 	}
 	return n, err
@@ -69,6 +72,7 @@ func (c *content) begin() error {
 	first = first[:n]
 	switch {
 	case err != nil && !errors.Is(err, io.EOF):
+		c.in.err = err
 		return err
 	case !isGzipMagic(first) && !isZstdMagic(first):
 		c.beginPlain(first, err)

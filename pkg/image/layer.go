@@ -96,11 +96,21 @@ func (l *Layer) hashed(ctx context.Context) (*hashedReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	hashed, err := newHashedReader(l.name, raw, l.Digest, size)
+	digest := l.Digest
+	if n, ok := raw.(digested); ok {
+		digest = n.digest
+	}
+	hashed, err := newHashedReader(l.name, raw, digest, size)
 	if err != nil {
 		return nil, errors.Join(err, raw.Close())
 	}
 	return hashed, nil
+}
+
+// digested are stored bytes whose digest nothing promised before they were found.
+type digested struct {
+	io.ReadCloser
+	digest v1.Hash
 }
 
 // StoredDigest hashes the stored bytes without inflating them, so that a caller
