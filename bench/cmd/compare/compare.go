@@ -84,8 +84,8 @@ func (b *comparison) prepare() (err error) {
 	}
 	progress("building the Trivy CLI (minutes, the first time), floor and measure")
 	var err1, err2, err3, err4 error
-	if b.trivy == "" {
-		b.trivy, err1 = bench.BuildTrivy(b.dir)
+	if b.trivy == "" { // else it is that of an earlier run
+		b.trivy, err1 = bench.BuildReleasedTrivy(b.dir)
 	}
 	b.floor, err2 = bench.BuildTool(b.dir, "floor")
 	b.measure, err3 = bench.BuildTool(b.dir, "measure")

@@ -74,6 +74,7 @@ func (b *comparison) run(ctx context.Context, p program) (u usage.Usage, err err
 		output = os.DevNull
 	}
 	cmd := exec.CommandContext(ctx, b.measure, append([]string{output}, p.argv...)...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that it ends the program
 	cmd.Env = bench.Environment(b.home)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said

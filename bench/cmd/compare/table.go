@@ -94,13 +94,20 @@ func megabytes(u usage.Usage) string { return fmt.Sprintf("%d MB", u.Memory/1e6)
 
 // heading says on what and with what was measured.
 func (b *comparison) heading() {
-	fmt.Printf("Trivy %s. Medians of %d runs in turn (start of the process: %d), %s/%s, %d processors, %s%s. A figure above its target is marked %s.\n",
-		trivyVersion(), b.runs, startRuns, runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), load(), missed)
+	fmt.Printf("Trivy %s. Medians of %s in turn (start of the process: %d), %s/%s, %d processors, %s%s. A figure above its target is marked %s.\n",
+		trivyVersion(), runs(b.runs), startRuns, runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), load(), missed)
 	if l := b.images.large; l != nil {
 		fmt.Printf("\nLarge image %s: %s. B: gzip of Go's compress/gzip, level 6; the registry is go-containerregistry's on loopback, blobs on disk.\n", l.ID, l.About)
 	}
 	fmt.Println("\nFloor: inflates and hashes every layer with ocigate's pkg/image, one goroutine per layer, and nothing else.")
 	fmt.Println()
+}
+
+func runs(n int) string {
+	if n == 0 {
+		return "ONE cold run"
+	}
+	return fmt.Sprintf("%d runs", n)
 }
 
 // load warns of a machine that had other things to do.

@@ -12,11 +12,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"syscall"
 	"time"
@@ -40,7 +42,9 @@ func run(args []string) error {
 		return err
 	}
 	defer out.Close()
-	cmd := exec.Command(args[1], args[2:]...)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	cmd := exec.CommandContext(ctx, args[1], args[2:]...)
 	cmd.Stdout, cmd.Stderr = out, os.Stderr
 	start := time.Now()
 	err = cmd.Run()

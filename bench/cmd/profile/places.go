@@ -41,7 +41,7 @@ func place(s stack) string {
 	switch {
 	case s.has("runtime.gcBgMarkWorker", "runtime.gcAssistAlloc", "runtime.bgsweep", "runtime.bgscavenge", "runtime.gcStart", "runtime.gcMarkTermination"):
 		return "garbage collector"
-	case s.in("internal/runtime/syscall.", "syscall.RawSyscall", "runtime.madvise", "runtime.sysMmap", "runtime.munmap"):
+	case s.in("internal/runtime/syscall", "syscall.RawSyscall", "runtime.madvise", "runtime.sysMmap", "runtime.munmap"):
 		return "system calls"
 	case s.has("runtime.doInit"):
 		return "start of the process"
@@ -54,6 +54,8 @@ func place(s stack) string {
 		return "secrets: filter"
 	case s.has("licenseclassifier", theirs+"licensing"):
 		return "licences"
+	case s.has(".Required", ".Wants"):
+		return "which analyser wants a file"
 	case isParser(s):
 		return "parsers: " + ecosystem(s)
 	case s.has("compress/flate", "compress/gzip", "klauspost/compress", "inflate."):

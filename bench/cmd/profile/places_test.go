@@ -12,7 +12,7 @@ func TestPlace(t *testing.T) {
 	const own = "github.com/ocigate/ocigate/pkg/"
 	for want, s := range map[string]stack{
 		"garbage collector":            {"runtime.scanobject", "runtime.gcDrain", "runtime.gcBgMarkWorker.func2", "runtime.gcBgMarkWorker"},
-		"system calls":                 {"internal/runtime/syscall.Syscall6", "syscall.read", "os.(*File).Read", own + "image.(*archive).read"},
+		"system calls":                 {"internal/runtime/syscall/linux.Syscall6", "syscall.read", "os.(*File).Read", own + "image.(*archive).read"},
 		"hash":                         {"crypto/internal/fips140/sha256.blockSHANI", "crypto/sha256.(*digest).Write", own + "image.(*hashedReader).Read"},
 		"inflate":                      {"github.com/klauspost/compress/flate.(*decompressor).huffmanBytesReader", own + "image.(*verifiedReader).Read"},
 		"parsers: Java":                {"compress/flate.(*decompressor).huffSym", "archive/zip.(*checksumReader).Read", trivy + "dependency/parser/java/jar.(*Parser).parseArtifact"},
@@ -20,6 +20,7 @@ func TestPlace(t *testing.T) {
 		"parsers: dpkg":                {"bufio.(*Scanner).Scan", own + "scan/ospkg.(*dpkg).Analyze"},
 		"secrets: rules":               {"regexp.(*machine).step", "regexp.(*Regexp).FindAllIndex", trivy + "fanal/secret.(*Scanner).Scan"},
 		"secrets: filter":              {"bytes.Index", own + "scan/secret.(*filter).search"},
+		"which analyser wants a file":  {"path.Base", trivy + "fanal/analyzer/pkg/dpkg.dpkgAnalyzer.Required", own + "scan.(*pass).file"},
 		"tar":                          {"archive/tar.(*parser).parseNumeric", "archive/tar.(*Reader).Next", own + "scan.(*pass).run"},
 		"matching":                     {"go.etcd.io/bbolt.(*Cursor).seek", trivy + "detector/library.Detect", own + "scan.(*Scanner).Match"},
 		"layers on top of each other":  {"runtime.mapassign", own + "scan/apply.Layers"},

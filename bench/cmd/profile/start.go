@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,9 @@ import (
 
 // shownInits are the packages that the table of the start names.
 const shownInits = 15
+
+// startRuns are the starts of which each package's fastest counts.
+const startRuns = 10
 
 type initialised struct {
 	name   string
@@ -30,22 +34,30 @@ func (o options) writeStart(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(bin, "version")
-	cmd.Env = []string{"GODEBUG=inittrace=1"}
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s version: %w\n%s", bin, err, said.Bytes())
+	best := map[string]initialised{}
+	for range startRuns {
+		cmd := exec.Command(bin, "version")
+		cmd.Env = []string{"GODEBUG=inittrace=1"}
+		var said bytes.Buffer
+		cmd.Stderr = &said
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("%s version: %w\n%s", bin, err, said.Bytes())
+		}
+		for _, i := range parseInits(said.String()) {
+			if b, ok := best[i.name]; !ok || i.clock < b.clock {
+				best[i.name] = i
+			}
+		}
 	}
-	all := parseInits(said.String())
-	slices.SortFunc(all, func(a, b initialised) int { return cmp.Compare(b.clock, a.clock) })
+	all := slices.Collect(maps.Values(best))
+	slices.SortFunc(all, func(a, b initialised) int { return cmp.Or(cmp.Compare(b.clock, a.clock), cmp.Compare(a.name, b.name)) })
 	var total initialised
 	for _, i := range all {
 		total.clock += i.clock
 		total.bytes += i.bytes
 		total.allocs += i.allocs
 	}
-	fmt.Fprintf(w, "\n| %d packages initialise themselves before main | clock | allocated | allocations |\n|---|--:|--:|--:|\n", len(all))
+	fmt.Fprintf(w, "\n| %d packages initialise themselves before main | clock, best of %d | allocated | allocations |\n|---|--:|--:|--:|\n", len(all), startRuns)
 	row := func(i initialised) {
 		fmt.Fprintf(w, "| %s | %.2f ms | %.1f KB | %d |\n", i.name, float64(i.clock.Microseconds())/1000, float64(i.bytes)/1000, i.allocs)
 	}
