@@ -395,3 +395,31 @@ func TestResolveUser(t *testing.T) {
 		}
 	}
 }
+
+// seekable is a layer's reader that skips, as those of pkg/image do.
+type seekable struct {
+	*bytes.Reader
+	skipped int64
+}
+
+func (s *seekable) Seek(offset int64, whence int) (int64, error) {
+	s.skipped += offset
+	return s.Reader.Seek(offset, whence)
+}
+func (*seekable) Close() error { return nil }
+
+func TestFilesThatNobodyReadsAreSkipped(t *testing.T) {
+	layer := tarOf(t, entry{name: "usr/lib/big.gz", body: strings.Repeat("x", 1<<20)}, entry{name: "lib/apk/db/installed", body: apkMusl})
+	img := imageOf(layer)
+	reader := &seekable{Reader: bytes.NewReader(layer)}
+	img.Layers[0].Open = func(context.Context) (io.ReadCloser, error) { return reader, nil }
+	inv := analyze(t, newScanner(t, Options{}), img)
+	if reader.skipped < 1<<20-1024 || inv.Layers[0].Size != int64(len(layer)) {
+		t.Errorf("skipped %d bytes of a layer of %d", reader.skipped, inv.Layers[0].Size)
+	}
+	reader.Reset(layer)
+	img = imageOf(layer)
+	img.Layers[0].Open = func(context.Context) (io.ReadCloser, error) { return reader, nil }
+	limited := analyze(t, newScanner(t, Options{Limits: Limits{LayerBytes: 1 << 19}}), img)
+	wantProblem(t, limited.Problems, evidence.AreaLimit)
+}

@@ -224,14 +224,34 @@ type countReader struct {
 
 func (c *countReader) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
-	c.n += int64(n)
+	return n, c.count(int64(n), err)
+}
+
+// Seek skips bytes, where the reader below can: archive/tar does so over files that
+// nobody looks at. They count all the same.
+func (c *countReader) Seek(offset int64, whence int) (int64, error) {
+	s, ok := c.r.(io.Seeker)
+	if !ok || whence != io.SeekCurrent || offset < 0 {
+		return 0, errors.ErrUnsupported
+	}
+	if offset > c.max-c.n {
+		return c.n, c.count(offset, nil)
+	}
+	_, err := s.Seek(offset, whence)
+	err = c.count(offset, err)
+	return c.n, err
+}
+
+// count adds what was read, and notes why there is no more.
+func (c *countReader) count(n int64, err error) error {
+	c.n += n
 	if c.n > c.max {
 		err = &LimitError{c.what, fmt.Sprintf("inflates to more than %d bytes", c.max)}
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		c.err = err
 	}
-	return n, err
+	return err
 }
 
 // sparseCheck compares the logical size of sparse files with the bytes present.
