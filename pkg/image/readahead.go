@@ -5,7 +5,6 @@ package image
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 )
 
@@ -96,7 +95,7 @@ func (r *layerReader) WriteTo(w io.Writer) (int64, error) {
 // is wrong with the layer.
 func (r *layerReader) Seek(offset int64, whence int) (int64, error) {
 	if whence != io.SeekCurrent || offset < 0 {
-		return r.pos, fmt.Errorf("seek: a layer is read forwards")
+		return r.pos, errors.New("seek: a layer is read forwards")
 	}
 	for offset > 0 {
 		if err := r.fill(); err != nil {
