@@ -30,7 +30,7 @@ func TestConfig(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := rand.New(rand.NewPCG(uint64(n), 3))
-		for i := range 8 {
+		for i := range 2 {
 			cfg := document(r, i, func() string { return strings.TrimSpace(generate(r, tree)) })
 			want := configOfTrivy(t, cfg)
 			found, values, err := ours.Config(cfg)

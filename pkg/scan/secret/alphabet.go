@@ -98,16 +98,29 @@ func tails(l language) []seq {
 
 // cross returns each of xs with each of ys, nil where that were too much.
 func cross(xs, ys []seq) []seq {
-	if len(xs)*len(ys) > maxSeqs {
+	switch {
+	case len(xs) == 1 && len(xs[0]) == 0:
+		return ys
+	case len(ys) == 1 && len(ys[0]) == 0:
+		return xs
+	case len(xs)*len(ys) > maxSeqs:
 		return nil
 	}
-	out := make([]seq, 0, len(xs)*len(ys))
+	size := 0
 	for _, x := range xs {
 		for _, y := range ys {
 			if len(x)+len(y) > 2*maxSeqLen {
 				return nil
 			}
-			out = append(out, slices.Concat(x, y))
+			size += len(x) + len(y)
+		}
+	}
+	out, all := make([]seq, 0, len(xs)*len(ys)), make(seq, 0, size)
+	for _, x := range xs {
+		for _, y := range ys {
+			from := len(all)
+			all = append(append(all, x...), y...)
+			out = append(out, all[from:len(all):len(all)])
 		}
 	}
 	return out

@@ -21,8 +21,8 @@ const configPath = "config.json"
 type Value struct {
 	Rule string
 	// Line is the StartLine of the finding.
-	Line int
-	Text string
+	Line  int
+	Value string
 }
 
 // Config searches the image configuration: its JSON, with a line for each value. There are
