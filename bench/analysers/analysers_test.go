@@ -267,8 +267,9 @@ func TestFiles(t *testing.T) {
 			undamaged := p.strict[typ]
 			seeds, n := p.seeds(typ, inputs), 0
 			for _, f := range seeds {
-				if len(f.data) > 4<<20 {
-					continue // seconds for each version
+				if len(f.data) > 4<<20 || berkeley(f.data) {
+					t.Logf("%s of %d bytes is not damaged", f.path, len(f.data))
+					continue
 				}
 				for i, data := range damaged(f.data, versions(len(f.data))) {
 					n++
@@ -278,6 +279,12 @@ func TestFiles(t *testing.T) {
 			t.Logf("%d files (%d reported by ours alone), %d damaged versions of %d, %d failures", len(inputs), undamaged, n, len(seeds), failures)
 		})
 	}
+}
+
+// berkeley is true of a hash database of Berkeley DB's. Trivy's reader finds no end in
+// some that are damaged, and cannot be stopped; such a large file takes it seconds.
+func berkeley(data []byte) bool {
+	return len(data) > 16 && bytes.Equal(data[12:16], []byte{0x61, 0x15, 0x06, 0x00})
 }
 
 // longestLine helps to tell a scanner's limit, which Trivy does not notice, from the rest.
