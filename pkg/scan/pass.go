@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -49,8 +50,14 @@ type foundIn struct {
 	result          *analysis.Result
 }
 
+// minTasks is how many files of a layer are looked at at once, on however few
+// processors: a few KiB of a file may inflate to megabytes, which nobody counts.
+const minTasks = 8
+
 func newFiles(ctx context.Context, s *Scanner, java *javaOnce, skip analysis.Type) *files {
-	return &files{ctx: ctx, s: s, java: java, skip: skip, waiting: map[analysis.Type]analysis.Files{}}
+	fs := &files{ctx: ctx, s: s, java: java, skip: skip, waiting: map[analysis.Type]analysis.Files{}}
+	fs.tasks.SetLimit(max(minTasks, runtime.GOMAXPROCS(0)))
+	return fs
 }
 
 // close waits for the analysers and gives up what they were given.
