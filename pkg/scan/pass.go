@@ -167,11 +167,11 @@ func (fs *files) keep(f foundIn) {
 // wait puts a file aside for the analysers that want all their files together. Jars
 // depend on nothing else and take the most memory: they are analysed at once.
 func (fs *files) wait(f *file, c *content) error {
-	later := false
+	later, jar := false, false
 	for _, a := range fs.posts {
 		switch {
 		case a.Type == analysis.TypeJar:
-			fs.jar(c)
+			jar = true
 		case f.hdr.Size > maxParsed:
 			return &LimitError{f.name, fmt.Sprintf("a file of %d bytes for a parser", f.hdr.Size)}
 		default:
@@ -182,9 +182,18 @@ func (fs *files) wait(f *file, c *content) error {
 			fs.waiting[a.Type][f.name] = c
 		}
 	}
-	if !later {
-		return nil
+	if later {
+		if err := fs.putAside(f, c); err != nil {
+			return err
+		}
 	}
+	if jar { // last: nobody else may hold what is put aside
+		fs.jar(c)
+	}
+	return nil
+}
+
+func (fs *files) putAside(f *file, c *content) error {
 	if !fs.s.store.keep(c) {
 		if err := c.spool(); err != nil {
 			return err

@@ -3,13 +3,19 @@
 package scan
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 
+	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/dbtest"
 	"github.com/ocigate/ocigate/pkg/scan/analysis"
 )
 
@@ -37,5 +43,46 @@ func TestFilesAtOnce(t *testing.T) {
 	}
 	if allowed := max(minTasks, runtime.GOMAXPROCS(0)); most.Load() > int64(allowed) {
 		t.Errorf("%d files at once", most.Load())
+	}
+}
+
+// jarOf is an archive of a manifest and a file of that many bytes.
+func jarOf(t *testing.T, size int) string {
+	t.Helper()
+	var b bytes.Buffer
+	zw := zip.NewWriter(&b)
+	for name, body := range map[string]string{"META-INF/MANIFEST.MF": "Manifest-Version: 1.0\n", "data": strings.Repeat("x", size)} {
+		w, err := zw.CreateHeader(&zip.FileHeader{Name: name})
+		if err == nil {
+			_, err = io.WriteString(w, body)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := zw.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// Where no more may be kept in memory, files are moved to disk: not from under a jar's
+// analyser.
+func TestJarThatIsPutAside(t *testing.T) {
+	db := dbtest.New(t, dbtest.Spec{Documents: [][]byte{[]byte(advisories)}})
+	java := func(context.Context) (string, evidence.DatabaseState, error) {
+		return db, evidence.DatabaseState{}, nil
+	}
+	jar := jarOf(t, 1<<20)
+	for range 20 {
+		s := newScanner(t, Options{JavaDB: java})
+		s.store.kept.Store(keptBytes)
+		entries := []entry{{name: "a.dist-info/a.jar", body: jar}}
+		for i := range 10 {
+			entries = append(entries, entry{name: fmt.Sprint("etc/", i), body: strings.Repeat("x", len(jar))})
+		}
+		if inv := analyze(t, s, imageOf(tarOf(t, entries...))); len(inv.Problems) > 0 {
+			t.Fatal(inv.Problems)
+		}
 	}
 }
