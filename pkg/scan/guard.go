@@ -37,13 +37,6 @@ func (f *failures) add(t analysis.Type, path string, err error) {
 	f.list = append(f.list, failure{Analyzer: string(t), Path: path, Error: err.Error(), Limit: errors.As(err, &limit)})
 }
 
-// drop forgets the failures of an analyser at files that are not its concern.
-func (f *failures) drop(t analysis.Type, paths map[string]bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.list = slices.DeleteFunc(f.list, func(x failure) bool { return x.Analyzer == string(t) && paths[x.Path] })
-}
-
 // sorted returns the failures in a stable order.
 func (f *failures) sorted() []failure {
 	slices.SortFunc(f.list, func(a, b failure) int {

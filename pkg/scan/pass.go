@@ -48,6 +48,8 @@ type foundIn struct {
 	from            analysis.Type
 	path            string
 	result          *analysis.Result
+	// unread is why a jar's parser could not read it.
+	unread error
 }
 
 // minTasks is how many files of a layer are looked at at once, on however few
@@ -149,14 +151,14 @@ func (fs *files) start(c *content, list []*analysis.Analyzer) {
 			}
 			res := analyzeFile(fs.ctx, a, f, &fs.fails)
 			done()
-			fs.keep(foundIn{entry, i, a.Type, c.path, res})
+			fs.keep(foundIn{entry: entry, analyzer: i, from: a.Type, path: c.path, result: res})
 		}
 		return nil
 	})
 }
 
 func (fs *files) keep(f foundIn) {
-	if f.result == nil {
+	if f.result == nil && f.unread == nil {
 		return
 	}
 	fs.mu.Lock()
@@ -216,9 +218,8 @@ func (fs *files) jar(c *content) {
 	c.retain()
 	fs.tasks.Go(func() error {
 		defer c.release()
-		failed := func(_ string, err error) { fs.fails.add(analysis.TypeJar, c.path, err) }
 		if err := measureContent(fs.ctx, c, fs.s.opts.Limits); err != nil {
-			failed(c.path, err)
+			fs.fails.add(analysis.TypeJar, c.path, err)
 			// What Trivy makes of an archive that is merely damaged still counts.
 			if limit := (*LimitError)(nil); errors.As(err, &limit) || fs.ctx.Err() != nil {
 				return nil
@@ -229,8 +230,9 @@ func (fs *files) jar(c *content) {
 			return nil // without the database jars cannot be named; java reports that once
 		}
 		a := langpkg.Jar(db)
-		res := analyzeTogether(fs.ctx, &a, analysis.Files{c.path: c}, failed)
-		fs.keep(foundIn{entry, len(fs.s.analyzers), a.Type, c.path, res})
+		found := foundIn{entry: entry, analyzer: len(fs.s.analyzers), from: a.Type, path: c.path}
+		found.result = analyzeTogether(fs.ctx, &a, analysis.Files{c.path: c}, func(_ string, err error) { found.unread = err })
+		fs.keep(found)
 		return nil
 	})
 }
@@ -253,11 +255,14 @@ func (fs *files) together() *analysis.Result {
 	}
 	taken := taken(res)
 	for _, f := range fs.found {
-		if f.from == analysis.TypeJar && !taken[f.path] {
-			res.Merge(f.from, f.result)
+		if f.from != analysis.TypeJar || taken[f.path] {
+			continue
 		}
+		if f.unread != nil {
+			fs.fails.add(f.from, f.path, f.unread)
+		}
+		res.Merge(f.from, f.result)
 	}
-	fs.fails.drop(analysis.TypeJar, taken)
 	for i := range fs.s.posts {
 		a := &fs.s.posts[i]
 		list := fs.waiting[a.Type]

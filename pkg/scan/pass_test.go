@@ -3,6 +3,7 @@
 package scan
 
 import (
+	"archive/tar"
 	"archive/zip"
 	"bytes"
 	"context"
@@ -66,6 +67,29 @@ func jarOf(t *testing.T, size int) string {
 	return b.String()
 }
 
+const bomOfJar = `{"bomFormat": "CycloneDX", "specVersion": "1.5", "components": [{"type": "library", "name": "a", "version": "1",
+	"purl": "pkg:maven/g/a@1", "properties": [{"name": "aquasecurity:trivy:FilePath", "value": "app/a.jar"}]}]}`
+
+// What an SBOM lists is not read as a jar, as in Trivy, but that it cannot be read, or
+// is a hard link, is told all the same.
+func TestUnreadableJarsOfAnSBOM(t *testing.T) {
+	db := dbtest.New(t, dbtest.Spec{Documents: [][]byte{[]byte(advisories)}})
+	java := func(context.Context) (string, evidence.DatabaseState, error) {
+		return db, evidence.DatabaseState{}, nil
+	}
+	bom := entry{name: "app/bom.cdx.json", body: bomOfJar}
+	inv := analyze(t, newScanner(t, Options{JavaDB: java}), imageOf(tarOf(t, bom, entry{name: "app/a.jar", body: jarOf(t, 10)})))
+	if len(inv.Problems) > 0 {
+		t.Fatal(inv.Problems)
+	}
+	for _, jar := range []entry{{name: "app/a.jar", body: "this is no zip"}, {name: "app/a.jar", hdr: tar.Header{Typeflag: tar.TypeLink, Linkname: "app/b"}}} {
+		inv := analyze(t, newScanner(t, Options{JavaDB: java}), imageOf(tarOf(t, bom, entry{name: "app/b", body: "x"}, jar)))
+		if p := wantProblem(t, inv.Problems, evidence.AreaFile); p.What != "app/a.jar" || p.Analyzer != "jar" {
+			t.Errorf("%+v", p)
+		}
+	}
+}
+
 // Where no more may be kept in memory, files are moved to disk: not from under a jar's
 // analyser.
 func TestJarThatIsPutAside(t *testing.T) {
@@ -73,8 +97,8 @@ func TestJarThatIsPutAside(t *testing.T) {
 	java := func(context.Context) (string, evidence.DatabaseState, error) {
 		return db, evidence.DatabaseState{}, nil
 	}
-	jar := jarOf(t, 1<<20)
-	for range 20 {
+	jar := jarOf(t, 100<<10)
+	for range 5 {
 		s := newScanner(t, Options{JavaDB: java})
 		s.store.kept.Store(keptBytes)
 		entries := []entry{{name: "a.dist-info/a.jar", body: jar}}
