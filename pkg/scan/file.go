@@ -126,9 +126,10 @@ type content struct {
 
 	data   []byte
 	pooled *[]byte
-	// held is what the content takes of the store's memory.
-	held int64
-	tmp  string
+	// held is what the content takes of the store's memory while it is looked at, kept
+	// while it waits.
+	held, kept int64
+	tmp        string
 }
 
 func (c *content) toMemory(ctx context.Context, r io.Reader, size int64) error {

@@ -110,3 +110,20 @@ func TestJarThatIsPutAside(t *testing.T) {
 		}
 	}
 }
+
+// What waits takes the memory that it needs, not that of the smallest buffer.
+func TestSmallFilesThatWait(t *testing.T) {
+	s := newStore()
+	c := &content{store: s}
+	c.refs.Store(1)
+	if err := c.toMemory(t.Context(), strings.NewReader("abc"), 3); err != nil {
+		t.Fatal(err)
+	}
+	if !s.keep(c) || s.kept.Load() != 3 || !bytes.Equal(c.data, []byte("abc")) || !s.open.TryAcquire(openBytes) {
+		t.Errorf("%d bytes are kept, content %q", s.kept.Load(), c.data)
+	}
+	s.open.Release(openBytes)
+	if c.release(); s.kept.Load() != 0 {
+		t.Errorf("%d bytes are kept after the release", s.kept.Load())
+	}
+}

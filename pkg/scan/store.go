@@ -3,6 +3,7 @@
 package scan
 
 import (
+	"bytes"
 	"context"
 	"math/bits"
 	"sync"
@@ -52,30 +53,38 @@ func (s *store) take(ctx context.Context, c *content, size int64) error {
 	return nil
 }
 
-// give takes the buffer of c back.
+// give takes back what c has.
 func (s *store) give(c *content) {
-	if c.pooled == nil {
-		return
+	s.kept.Add(-c.kept)
+	s.open.Release(c.held)
+	if c.pooled != nil {
+		s.pools[class(int64(len(*c.pooled)))].Put(c.pooled)
 	}
-	if c.held > 0 {
-		s.open.Release(c.held)
-	} else {
-		s.kept.Add(-int64(len(*c.pooled)))
-	}
-	s.pools[class(int64(len(*c.pooled)))].Put(c.pooled)
-	c.pooled, c.data, c.held = nil, nil, 0
+	c.pooled, c.data, c.held, c.kept = nil, nil, 0, 0
 }
 
-// keep turns an open content into one that waits. It says false if there is no room.
+// keep turns an open content, which nobody else may hold, into one that waits. It says
+// false if there is no room. What is far smaller than its buffer is copied: there may
+// be millions of such files.
 func (s *store) keep(c *content) bool {
-	if c.pooled == nil || c.held == 0 {
+	if c.held == 0 {
 		return true // on disk, or kept already
 	}
-	if n := int64(len(*c.pooled)); s.kept.Add(n) > keptBytes {
+	n := int64(len(*c.pooled))
+	small := 2*int64(len(c.data)) <= n
+	if small {
+		n = int64(len(c.data))
+	}
+	if s.kept.Add(n) > keptBytes {
 		s.kept.Add(-n)
 		return false
 	}
+	if small {
+		data := bytes.Clone(c.data)
+		s.give(c)
+		c.data = data
+	}
 	s.open.Release(c.held)
-	c.held = 0
+	c.held, c.kept = 0, n
 	return true
 }
