@@ -178,7 +178,7 @@ func (s *Scanner) layer(ctx context.Context, l Layer, secrets bool, java *javaOn
 	if err != nil {
 		return nil, "", err
 	}
-	if len(rec.Failures) > 0 {
+	if len(rec.Failures) > 0 || rec.unnamed {
 		return rec, evidence.LayerVerified, nil // the cause may be this machine: ask again next time
 	}
 	stored, err := l.stored(ctx)

@@ -34,6 +34,8 @@ type record struct {
 	// JavaDB is the digest of the Java database that named the layer's jars.
 	JavaDB string `json:"javaDB,omitempty"`
 	Jars   bool   `json:"jars,omitempty"`
+	// unnamed is set where there was no database to name the jars: no such record is kept.
+	unnamed bool
 }
 
 // pass is one pass over one layer.
@@ -86,9 +88,7 @@ func (s *Scanner) analyzeLayer(ctx context.Context, l Layer, secrets bool, java 
 		return nil, err
 	}
 	rec = &record{Blob: p.blob(l.DiffID, in.n, res), Facts: p.facts, Failures: p.files.fails.sorted(), Listing: p.list.encode()}
-	if p.files.jars {
-		rec.Jars, rec.JavaDB = true, java.state.Digest
-	}
+	rec.Jars, rec.JavaDB, rec.unnamed = p.files.jars, p.files.javaDB, p.files.unnamed
 	return rec, nil
 }
 

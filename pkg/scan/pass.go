@@ -34,7 +34,10 @@ type files struct {
 	// seen counts the files; the order of the entries is that of the results.
 	seen int
 
-	jars    bool // there was one
+	jars bool // there was one
+	// unnamed is set where there was no Java database for one, javaDB is its digest.
+	unnamed bool
+	javaDB  string
 	waiting map[analysis.Type]analysis.Files
 	kept    []*content
 	disk    int64
@@ -225,8 +228,8 @@ func (fs *files) jar(c *content) {
 				return nil
 			}
 		}
-		db, err := fs.java.get(fs.ctx)
-		if err != nil {
+		db := fs.database()
+		if db == nil {
 			return nil // without the database jars cannot be named; java reports that once
 		}
 		a := langpkg.Jar(db)
@@ -235,6 +238,19 @@ func (fs *files) jar(c *content) {
 		fs.keep(found)
 		return nil
 	})
+}
+
+// database is the Java database, nil where there is none.
+func (fs *files) database() *langpkg.JavaDB {
+	db, err := fs.java.get(fs.ctx)
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if err != nil {
+		fs.unnamed = true
+		return nil
+	}
+	fs.javaDB = fs.java.state.Digest
+	return db
 }
 
 // together runs the analysers that want all their files of the layer together, and

@@ -111,6 +111,45 @@ func TestJarThatIsPutAside(t *testing.T) {
 	}
 }
 
+// A layer whose jars could not be named, since the Java database could not be opened, is
+// no layer without packages when it can.
+func TestUnnamedJarsEnterNoCache(t *testing.T) {
+	db := dbtest.New(t, dbtest.Spec{Documents: [][]byte{[]byte(advisories)}})
+	cache := newMemory()
+	for _, dir := range []string{t.TempDir(), db} {
+		java := func(context.Context) (string, evidence.DatabaseState, error) {
+			return dir, evidence.DatabaseState{Digest: "sha256:java"}, nil
+		}
+		s := newScanner(t, Options{JavaDB: java, Cache: cache})
+		img := imageOf(tarOf(t, entry{name: "app/a.jar", body: jarOf(t, 10)}))
+		if inv := analyze(t, s, img); dir == db && len(inv.Problems) > 0 || dir != db && len(inv.Problems) != 1 {
+			t.Errorf("problems: %+v", inv.Problems)
+		}
+		if known := s.Known(t.Context(), img); known != (dir == db) {
+			t.Errorf("the layer is in the cache: %t", known)
+		}
+	}
+}
+
+// A layer that did not come to ask for the Java database does not look at it while
+// another layer opens it.
+func TestLayerWithoutJavaDatabase(t *testing.T) {
+	db := dbtest.New(t, dbtest.Spec{Documents: [][]byte{[]byte(advisories)}})
+	asked := make(chan struct{})
+	java := func(context.Context) (string, evidence.DatabaseState, error) {
+		close(asked)
+		return db, evidence.DatabaseState{Digest: "sha256:java"}, nil
+	}
+	s := newScanner(t, Options{JavaDB: java, Limits: Limits{ArchiveBytes: 1 << 10}})
+	img := imageOf(tarOf(t, entry{name: "app/a.jar", body: jarOf(t, 10)}), tarOf(t, entry{name: "app/b.jar", body: bombJar(t, 1, 2<<20)}))
+	open := img.Layers[1].Open
+	img.Layers[1].Open = func(ctx context.Context) (io.ReadCloser, error) {
+		<-asked
+		return open(ctx)
+	}
+	wantProblem(t, analyze(t, s, img).Problems, evidence.AreaLimit)
+}
+
 // What waits takes the memory that it needs, not that of the smallest buffer.
 func TestSmallFilesThatWait(t *testing.T) {
 	s := newStore()
