@@ -5,6 +5,7 @@ package scan
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"sync"
 
@@ -25,6 +26,11 @@ type javaOnce struct {
 func (j *javaOnce) get(ctx context.Context) (*langpkg.JavaDB, error) {
 	j.once.Do(func() {
 		j.tried = true
+		defer func() { // the next who asks must not take it for opened
+			if p := recover(); p != nil {
+				j.err = fmt.Errorf("open it: panic: %v", p)
+			}
+		}()
 		if j.open == nil {
 			j.err = errors.New("no Java database is configured")
 			return

@@ -143,9 +143,7 @@ func (fs *files) add(f *file) error {
 // start runs analysers of single files on c.
 func (fs *files) start(c *content, list []*analysis.Analyzer) {
 	entry := fs.seen
-	c.retain()
-	fs.tasks.Go(func() error {
-		defer c.release()
+	fs.run(c, list[0].Type, func() {
 		for i, a := range list {
 			f, done, err := c.Open()
 			if err != nil {
@@ -156,6 +154,20 @@ func (fs *files) start(c *content, list []*analysis.Analyzer) {
 			done()
 			fs.keep(foundIn{entry: entry, analyzer: i, from: a.Type, path: c.path, result: res})
 		}
+	})
+}
+
+// run runs a task on c in a goroutine, out of reach of any caller's recover.
+func (fs *files) run(c *content, t analysis.Type, task func()) {
+	c.retain()
+	fs.tasks.Go(func() error {
+		defer c.release()
+		defer func() {
+			if p := recover(); p != nil {
+				fs.fails.add(t, c.path, fmt.Errorf("the analyser panicked: %v", p))
+			}
+		}()
+		task()
 		return nil
 	})
 }
@@ -218,25 +230,22 @@ func (fs *files) putAside(f *file, c *content) error {
 func (fs *files) jar(c *content) {
 	fs.jars = true
 	entry := fs.seen
-	c.retain()
-	fs.tasks.Go(func() error {
-		defer c.release()
+	fs.run(c, analysis.TypeJar, func() {
 		if err := measureContent(fs.ctx, c, fs.s.opts.Limits); err != nil {
 			fs.fails.add(analysis.TypeJar, c.path, err)
 			// What Trivy makes of an archive that is merely damaged still counts.
 			if limit := (*LimitError)(nil); errors.As(err, &limit) || fs.ctx.Err() != nil {
-				return nil
+				return
 			}
 		}
 		db := fs.database()
 		if db == nil {
-			return nil // without the database jars cannot be named; java reports that once
+			return // without the database jars cannot be named; java reports that once
 		}
 		a := langpkg.Jar(db)
 		found := foundIn{entry: entry, analyzer: len(fs.s.analyzers), from: a.Type, path: c.path}
 		found.result = analyzeTogether(fs.ctx, &a, analysis.Files{c.path: c}, func(_ string, err error) { found.unread = err })
 		fs.keep(found)
-		return nil
 	})
 }
 

@@ -150,6 +150,15 @@ func TestLayerWithoutJavaDatabase(t *testing.T) {
 	wantProblem(t, analyze(t, s, img).Problems, evidence.AreaLimit)
 }
 
+// What panics in an analyser's goroutine does not end the process.
+func TestPanickingJavaDatabase(t *testing.T) {
+	java := func(context.Context) (string, evidence.DatabaseState, error) { panic("out of range") }
+	inv := analyze(t, newScanner(t, Options{JavaDB: java}), imageOf(tarOf(t, entry{name: "app/a.jar", body: jarOf(t, 10)})))
+	if p := wantProblem(t, inv.Problems, evidence.AreaDatabase); !strings.Contains(p.Message, "panic") {
+		t.Errorf("%+v", p)
+	}
+}
+
 // What waits takes the memory that it needs, not that of the smallest buffer.
 func TestSmallFilesThatWait(t *testing.T) {
 	s := newStore()
