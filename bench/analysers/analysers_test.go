@@ -4,6 +4,7 @@
 package analysers
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"fmt"
@@ -22,6 +23,10 @@ type pair struct {
 	*theirs
 	*ours
 	files map[string][]byte
+	// trivys is what Trivy found in the last input.
+	trivys string
+	// last is what ours reported last in such a case.
+	last string
 	// strict are cases in which ours reports what Trivy drops without a word; unstable
 	// those in which Trivy does not agree with itself.
 	strict, unstable map[analyzer.Type]int
@@ -72,8 +77,14 @@ func (p *pair) report(t testing.TB) {
 	}
 }
 
+// tellsDropped knows the reports of packages and paragraphs that Trivy leaves out.
+func tellsDropped(report string) bool {
+	return strings.Contains(report, "lists packages that could not be read") || strings.Contains(report, "of the package database:")
+}
+
 func (p *pair) allow(typ analyzer.Type, what string, err any) {
 	p.strict[typ]++
+	p.last = fmt.Sprint(err)
 	if len(p.examples[typ]) < 3 {
 		p.examples[typ] = append(p.examples[typ], fmt.Sprintf("%s: %.200q", what, fmt.Sprint(err)))
 	}
@@ -106,6 +117,7 @@ func TestSameAnalysers(t *testing.T) {
 
 // agree compares two outcomes of one input. again asks Trivy once more.
 func (p *pair) agree(typ analyzer.Type, what string, want, got outcome, again func() (want, got outcome)) error {
+	p.trivys = want.json
 	switch {
 	case got.panic == noEnd:
 		return fmt.Errorf("ours: %s", &got)
@@ -148,17 +160,26 @@ func (p *pair) agree(typ analyzer.Type, what string, want, got outcome, again fu
 func (p *pair) unsettled(typ analyzer.Type, want, got outcome, again func() (want, got outcome)) error {
 	wants, gots := map[string]bool{want.json: true}, map[string]bool{got.json: true}
 	start := time.Now()
-	for i := 0; i < 12 && time.Since(start) < patience; i++ {
+	// Some orders of a map of three come one time in six; a few hundred runs see them all.
+	for i := 0; i < 100 && time.Since(start) < patience && (len(wants) < 2 || !meet(wants, gots)); i++ {
 		want, got := again()
 		wants[want.json], gots[got.json] = true, true
 	}
-	for json := range gots {
-		if wants[json] && len(wants) > 1 {
-			p.unstable[typ]++
-			return nil
-		}
+	if meet(wants, gots) && len(wants) > 1 {
+		p.unstable[typ]++
+		return nil
 	}
 	return fmt.Errorf("%s", difference(want.json, got.json))
+}
+
+// meet says whether something is in both.
+func meet(a, b map[string]bool) bool {
+	for k := range a {
+		if b[k] {
+			return true
+		}
+	}
+	return false
 }
 
 // difference shows the first lines that differ.
@@ -253,8 +274,15 @@ func TestFiles(t *testing.T) {
 			defer p.report(t)
 			p.start()
 			inputs := inputsFor(p.theirs, typ, p.files)
-			failures := 0
+			failures, left := 0, 0
 			check := func(f input, what string) {
+				// Trivy's scanner stops at such a line and says nothing; ours reads on. Of a
+				// package whose origin comes before its version, which apk never writes, Trivy
+				// takes the version of the package before.
+				if scansLines[typ] && longestLine(f.data) >= bufio.MaxScanTokenSize || typ == analyzer.TypeApk && originFirst(f.data) {
+					left++
+					return
+				}
 				if err := p.compare(typ, f, what); err != nil {
 					if failures++; failures <= 5 {
 						t.Errorf("%s (longest line %d bytes): %s", what, longestLine(f.data), clip(err))
@@ -262,7 +290,13 @@ func TestFiles(t *testing.T) {
 				}
 			}
 			for _, f := range inputs {
+				before := p.strict[typ]
 				check(f, f.path)
+				// Files that are no such database may be told, and packages that Trivy
+				// drops; what it reads in full must not.
+				if p.strict[typ] > before && strings.Contains(p.trivys, `"Name"`) && !tellsDropped(p.last) {
+					t.Errorf("%s: ours reports what Trivy reads: %s", f.path, p.last)
+				}
 			}
 			undamaged := p.strict[typ]
 			seeds, n := p.seeds(typ, inputs), 0
@@ -276,9 +310,16 @@ func TestFiles(t *testing.T) {
 					check(input{f.path, f.mode, data}, fmt.Sprintf("%s, version %d", f.path, i))
 				}
 			}
-			t.Logf("%d files (%d reported by ours alone), %d damaged versions of %d, %d failures", len(inputs), undamaged, n, len(seeds), failures)
+			t.Logf("%d files (%d reported by ours alone), %d damaged versions of %d, %d left out, %d failures", len(inputs), undamaged, n, len(seeds), left, failures)
 		})
 	}
+}
+
+// scansLines are the analysers of Trivy's that read with a bufio.Scanner.
+var scansLines = map[analyzer.Type]bool{
+	analyzer.TypeAlma: true, analyzer.TypeAlpine: true, analyzer.TypeAmazon: true, analyzer.TypeApk: true, analyzer.TypeApkRepo: true,
+	analyzer.TypeCentOS: true, analyzer.TypeDebian: true, analyzer.TypeDpkgLicense: true, analyzer.TypeFedora: true, analyzer.TypeOracle: true,
+	analyzer.TypeOSRelease: true, analyzer.TypeRedHatBase: true, analyzer.TypeRocky: true, analyzer.TypeUbuntu: true,
 }
 
 // berkeley is true of a hash database of Berkeley DB's. Trivy's reader finds no end in
@@ -293,6 +334,26 @@ func longestLine(data []byte) (n int) {
 		n = max(n, len(line))
 	}
 	return n
+}
+
+// originFirst is true of an apk database in which something that refers to a package's
+// version comes before it.
+func originFirst(data []byte) bool {
+	for paragraph := range bytes.SplitSeq(data, []byte("\n\n")) {
+		early := false
+		for line := range bytes.Lines(paragraph) {
+			switch {
+			case bytes.HasPrefix(line, []byte("o:")), bytes.HasPrefix(line, []byte("p:")):
+				early = true
+			case early && (bytes.HasPrefix(line, []byte("V:")) || bytes.HasPrefix(line, []byte("P:"))):
+				return true
+			}
+		}
+		if early && !bytes.Contains(paragraph, []byte("V:")) {
+			return true
+		}
+	}
+	return false
 }
 
 // versions is how many damaged versions of a file there are.

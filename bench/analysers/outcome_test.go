@@ -85,6 +85,9 @@ func canonical(r *result) string {
 	if r == nil {
 		return "{}"
 	}
+	// Of a lock file that lists nothing Trivy's parser for Julia makes an application or
+	// none, as its maps come.
+	r.Applications = slices.DeleteFunc(r.Applications, func(a ftypes.Application) bool { return len(a.Packages) == 0 })
 	b, err := json.Marshal(r)
 	if err != nil {
 		return "cannot be JSON: " + err.Error()
