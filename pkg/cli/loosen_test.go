@@ -83,6 +83,7 @@ func variables() map[string]setting {
 		"OCIGATE_CACHE":          {why: "stands below --cache", values: []string{"redis://127.0.0.1:1", "$DIR/none"}},
 		"OCIGATE_CACHE_KEY":      {why: "makes entries count that were sealed with it, and no others: who has it vouches for what a verified pass found", values: []string{strings.Repeat("k", 32), "short"}},
 		"OCIGATE_CACHE_PASSWORD": {why: "opens what --cache names", values: []string{"hunter2"}},
+		"SOURCE_DATE_EPOCH":      {why: "dates the image that rebase makes, as whoever builds an image dates it", values: []string{"1", "4000000000"}},
 		"NO_COLOR":               {why: "is about looks", values: []string{"1"}},
 		"TERM":                   {why: "is about looks", values: []string{"dumb"}},
 		"CI":                     {why: "is about progress", values: []string{"true"}},

@@ -221,27 +221,45 @@ func OpenProven(ctx context.Context, img *Image, b evidence.Base, flag string, o
 	return set, set.Images[i], nil
 }
 
-// ForPlatform is the only image of the set that can stand in for one of that platform.
-func (s *Set) ForPlatform(p evidence.Platform) (*Image, error) {
-	var found []*Image
-	var have []string
+// BasesFor finds, for each image, the one of the set that is for the same platform.
+// Errors are *Error, and name every platform that has none.
+func (s *Set) BasesFor(images []*Image) ([]*Image, error) {
+	var bases []*Image
+	var missing, have []string
 	for _, img := range s.Images {
 		have = append(have, img.Subject.Platform.String())
+	}
+	for _, img := range images {
+		p := img.Subject.Platform
+		base := s.forPlatform(p)
+		if bases = append(bases, base); base == nil {
+			missing = append(missing, p.String())
+		}
+	}
+	if len(missing) == 0 {
+		return bases, nil
+	}
+	return nil, toError("look up base image", s.Images[0].Subject.Reference,
+		faultf(KindPlatform, "the new base is for %s, and no one of these is certain to be for %s", strings.Join(have, ", "), strings.Join(missing, ", ")).
+			withHint("name a base that has the image's platforms, or leave a platform out with --platform"))
+}
+
+// forPlatform is the image of that very platform, or the only one that does not
+// contradict it; nil if there is none.
+func (s *Set) forPlatform(p evidence.Platform) *Image {
+	var found []*Image
+	for _, img := range s.Images {
+		if img.Subject.Platform == p {
+			return img
+		}
 		if !contradict(img.Subject.Platform, p) {
 			found = append(found, img)
 		}
 	}
-	if exact := slices.IndexFunc(found, func(i *Image) bool { return i.Subject.Platform == p }); exact >= 0 {
-		return found[exact], nil
+	if len(found) != 1 {
+		return nil
 	}
-	if len(found) == 1 {
-		return found[0], nil
-	}
-	f := faultf(KindPlatform, "there is no image for %s, only for %s", p, strings.Join(have, ", "))
-	if len(found) > 1 {
-		f = faultf(KindPlatform, "more than one image is for %s: %s", p, strings.Join(have, ", "))
-	}
-	return nil, toError("look up base image", s.Images[0].Subject.Reference, f.withHint("name a base that has the image's platforms, or leave a platform out with --platform"))
+	return found[0]
 }
 
 // digestOf is the digest of a manifest; a docker archive has none.
