@@ -134,6 +134,26 @@ func TestEveryFlagIsKnown(t *testing.T) {
 	}
 }
 
+// TestRebaseJudgesAsCheckDoes: its verdict is that of check with the same flags; what it
+// has besides says what is made, and where.
+func TestRebaseJudgesAsCheckDoes(t *testing.T) {
+	own := []string{"old-base", "output-image"}
+	command, _, err := cli.Root().Find([]string{"rebase"})
+	if err != nil || command.Name() != "rebase" {
+		t.Fatal(err)
+	}
+	command.InitDefaultHelpFlag()
+	var got []string
+	command.Flags().VisitAll(func(f *pflag.Flag) { got = append(got, f.Name) })
+	want := slices.Sorted(maps.Keys(checkFlags()))
+	want = append(want, own...)
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("rebase has the flags %v, want %v", got, want)
+	}
+}
+
 // TestEveryVariableIsKnown reads the source: variables are read in package cli and,
 // by way of Options.Getenv, in package image. Package signature reads those that a
 // policy names, and those of key management services.

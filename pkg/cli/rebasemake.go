@@ -61,24 +61,8 @@ func (r *rebasing) rebase(ctx context.Context, before verdict.Verdict) (*rebased
 	if err != nil {
 		return nil, err
 	}
-	var closers []*image.Set
-	defer func() {
-		for _, c := range closers {
-			c.Close()
-		}
-	}()
 	for i, img := range set.Images {
-		proven, err := baseOf(before, img)
-		if err != nil {
-			return nil, err
-		}
-		oldSet, old, err := image.OpenProven(ctx, img, proven, r.req.Base, r.images)
-		if err != nil {
-			return nil, err
-		}
-		closers = append(closers, oldSet)
-		r.progress.phase(fmt.Sprintf("rebasing %s, %d layers", img.Subject.Platform, len(img.Layers)-proven.Layers))
-		made, err := image.Rebase(ctx, image.RebaseRequest{Image: img, OldBase: old, NewBase: bases[i], BaseName: name, Created: r.created})
+		made, proven, err := r.one(ctx, before, img, image.RebaseRequest{Image: img, NewBase: bases[i], BaseName: name, Created: r.created})
 		if err != nil {
 			return nil, err
 		}
@@ -87,6 +71,23 @@ func (r *rebasing) rebase(ctx context.Context, before verdict.Verdict) (*rebased
 	r.progress.phase("writing " + r.destination)
 	out.written, err = r.to.Write(ctx, out.images)
 	return out, err
+}
+
+// one makes the new image of one platform.
+func (r *rebasing) one(ctx context.Context, before verdict.Verdict, img *image.Image, q image.RebaseRequest) (*image.Rebased, evidence.Base, error) {
+	proven, err := baseOf(before, img)
+	if err != nil {
+		return nil, proven, err
+	}
+	set, old, err := image.OpenProven(ctx, img, proven, r.req.Base, r.images)
+	if err != nil {
+		return nil, proven, err
+	}
+	defer set.Close()
+	q.OldBase = old
+	r.progress.phase(fmt.Sprintf("rebasing %s: layers of the image %d, of its base %d", img.Subject.Platform, len(img.Layers), proven.Layers))
+	made, err := image.Rebase(ctx, q)
+	return made, proven, err
 }
 
 // baseOf is the base that the image was judged by.
