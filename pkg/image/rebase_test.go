@@ -32,6 +32,7 @@ type rebased struct {
 	reg              *imagetest.Registry
 	app, old, newest *imagetest.Image
 	limits           image.Limits
+	local            bool
 }
 
 func newRebased(t *testing.T) *rebased {
@@ -49,8 +50,12 @@ func (r *rebased) run() (*image.Rebased, error) {
 	pushed := func(name string, n imagetest.Node) *image.Image {
 		return open(r.t, "registry:"+r.reg.Push(name, "1", n), options(r.t)).Images[0]
 	}
+	name := "registry.example.com/base:1"
+	if r.local {
+		name = ""
+	}
 	return image.Rebase(context.Background(), image.RebaseRequest{Image: pushed("app", r.app), OldBase: pushed("old", r.old), NewBase: pushed("new", r.newest),
-		BaseName: "registry.example.com/base:1", Limits: r.limits})
+		BaseName: name, Limits: r.limits})
 }
 
 // written writes the image and reads its documents.
@@ -136,6 +141,15 @@ func TestRebaseTakesWhatFromWhere(t *testing.T) {
 	}
 	if text := strings.Join(made.Warnings, "\n"); !strings.Contains(text, "ENV LANG_VERSION, label version") || strings.Contains(text, "PATH") || strings.Contains(text, "user") || strings.Contains(text, "command") {
 		t.Errorf("warnings:\n%s", text)
+	}
+}
+
+func TestRebaseOnALocalBaseNamesNone(t *testing.T) {
+	r := newRebased(t)
+	r.local = true
+	r.app.Config.Config.Labels = map[string]string{"org.opencontainers.image.base.name": "old:1", "org.opencontainers.image.base.digest": "sha256:0", "mine": "1"}
+	if _, m, c := r.written(); len(m.Annotations) != 0 || len(c.Config.Labels) != 1 {
+		t.Errorf("%v %v", m.Annotations, c.Config.Labels)
 	}
 }
 

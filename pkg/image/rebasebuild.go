@@ -58,6 +58,9 @@ func (q *RebaseRequest) describe(img v1.Image, r *Rebased) (v1.Image, error) {
 		c.Created = v1.Time{Time: q.Created.UTC()}
 	}
 	digest := digestOf(q.NewBase)
+	if q.BaseName == "" {
+		digest = "" // alone it says nothing that anybody could look up
+	}
 	for key, value := range map[string]string{baseNameKey: q.BaseName, baseDigestKey: digest} {
 		if _, there := c.Config.Labels[key]; there {
 			set(c.Config.Labels, key, value)
