@@ -74,6 +74,12 @@ oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon'
 	}
 	fl := cmd.Flags()
 	f.register(fl)
+	f.registerScan(fl)
+	return cmd
+}
+
+// registerScan defines what commands have besides that look into layers.
+func (f *checkFlags) registerScan(fl *pflag.FlagSet) {
 	fl.StringVar(&f.baseline, "baseline", "", "compare the size with this image, for rules with max-growth")
 	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, sarif, junit, gitlab (container scanning), codequality, markdown, html (one page), cyclonedx or spdx (what is in the image), vex (what waivers and VEX documents say), evidence (what was found, without a decision), runtime (the least privileges to run with), or first-seen (the updated copy of --first-seen), optionally =PATH (repeatable; default text)")
 	fl.StringVar(&f.firstSeen, "first-seen", "", "file with the days on which findings were first seen; it is only read, --output first-seen=FILE writes the updated copy")
@@ -84,7 +90,6 @@ oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon'
 	fl.StringArrayVar(&f.database.javaRepositories, "java-db-repository", nil, "fetch the Java database from here (repeatable, tried in order)")
 	fl.StringVar(&f.database.dir, "db-dir", "", "use the databases in this directory (db/, java-db/), which another tool fetched")
 	fl.BoolVar(&f.offline, "offline", false, "fetch neither databases nor trusted roots for signatures, and ask no key service: use what is in the cache; only registries that hold images are asked")
-	return cmd
 }
 
 // register defines what all commands have that judge an image.
@@ -139,7 +144,12 @@ func (a *app) check(ctx context.Context, reference string, f *checkFlags, scope 
 	if err != nil {
 		return err
 	}
-	if err := a.write(outs, v, f.color); err != nil {
+	return a.answer(outs, v, f.color)
+}
+
+// answer writes the reports, and makes the exit code of the verdict.
+func (a *app) answer(outs []output, v verdict.Verdict, color string) error {
+	if err := a.write(outs, v, color); err != nil {
 		fmt.Fprintf(a.streams.Err, "ocigate: %v\n", err)
 		// A verdict that nobody can read is none; a failed one stays failed.
 		if code := v.ExitCode(); code != ExitPassed {

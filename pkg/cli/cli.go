@@ -193,6 +193,6 @@ file, and answers pass (0), fail (1) or cannot decide (3) before anything is pus
 		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.checkCommand(), a.verifyCommand(), a.explainCommand(), a.policyCommand(), a.waiverCommand(), a.cacheCommand(), a.versionCommand())
+	root.AddCommand(a.checkCommand(), a.verifyCommand(), a.rebaseCommand(), a.explainCommand(), a.policyCommand(), a.waiverCommand(), a.cacheCommand(), a.versionCommand())
 	return root
 }

@@ -83,6 +83,7 @@ func variables() map[string]setting {
 		"OCIGATE_CACHE":          {why: "stands below --cache", values: []string{"redis://127.0.0.1:1", "$DIR/none"}},
 		"OCIGATE_CACHE_KEY":      {why: "makes entries count that were sealed with it, and no others: who has it vouches for what a verified pass found", values: []string{strings.Repeat("k", 32), "short"}},
 		"OCIGATE_CACHE_PASSWORD": {why: "opens what --cache names", values: []string{"hunter2"}},
+		"SOURCE_DATE_EPOCH":      {why: "dates the image that rebase makes, as whoever builds an image dates it", values: []string{"1", "4000000000"}},
 		"NO_COLOR":               {why: "is about looks", values: []string{"1"}},
 		"TERM":                   {why: "is about looks", values: []string{"dumb"}},
 		"CI":                     {why: "is about progress", values: []string{"true"}},
@@ -130,6 +131,26 @@ func TestEveryFlagIsKnown(t *testing.T) {
 		if !seen[name] {
 			t.Errorf("--%s is in the table, and no command has such a flag", name)
 		}
+	}
+}
+
+// TestRebaseJudgesAsCheckDoes: its verdict is that of check with the same flags; what it
+// has besides says what is made, and where.
+func TestRebaseJudgesAsCheckDoes(t *testing.T) {
+	own := []string{"old-base", "output-image"}
+	command, _, err := cli.Root().Find([]string{"rebase"})
+	if err != nil || command.Name() != "rebase" {
+		t.Fatal(err)
+	}
+	command.InitDefaultHelpFlag()
+	var got []string
+	command.Flags().VisitAll(func(f *pflag.Flag) { got = append(got, f.Name) })
+	want := slices.Sorted(maps.Keys(checkFlags()))
+	want = append(want, own...)
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("rebase has the flags %v, want %v", got, want)
 	}
 }
 

@@ -79,8 +79,20 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 func scriptLayers() map[string]*imagetest.Layer {
 	return map[string]*imagetest.Layer{
 		"clean": alpine("1.36.1-r31"), "old": alpine("1.36.1-r28"),
-		"app": imagetest.NewLayer(imagetest.Gzip, imagetest.File{Name: "app/main", Body: "app"}),
+		// What a rebase meets: another release and distribution, and own layers that install
+		// a package, replace and delete files of the base, or hold nothing that is one's own.
+		"alpine321": release("alpine", "3.21.0", imagetest.File{Name: "lib/apk/db/installed", Body: "P:busybox\nV:1.37.0-r30\nA:x86_64\no:busybox\n\n"}),
+		"debian":    release("debian", "12", imagetest.File{Name: "var/lib/dpkg/status", Body: "Package: bash\nStatus: install ok installed\nVersion: 5.2\nArchitecture: amd64\n\n"}),
+		"install":   alpine("1.36.1-r28"),
+		"uninstall": imagetest.NewLayer(imagetest.Gzip, imagetest.File{Name: "lib/apk/.wh.db"}),
+		"tool":      imagetest.NewLayer(imagetest.Gzip, imagetest.File{Name: "bin/tool", Body: "tool"}),
+		"changes":   imagetest.NewLayer(imagetest.Zstd, imagetest.File{Name: "bin/.wh.tool"}, imagetest.File{Name: "etc/alpine-release", Body: "mine\n"}),
+		"app":       imagetest.NewLayer(imagetest.Gzip, imagetest.File{Name: "app/main", Body: "app"}),
 	}
+}
+
+func release(id, version string, files ...imagetest.File) *imagetest.Layer {
+	return imagetest.NewLayer(imagetest.Gzip, append(files, imagetest.File{Name: "etc/os-release", Body: "ID=" + id + "\nVERSION_ID=\"" + version + "\"\n"})...)
 }
 
 // world is what one script signs with, and where it keeps what it signs.
