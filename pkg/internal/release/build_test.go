@@ -271,7 +271,8 @@ func (r released) statements(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, code := r.check(t, vex, "--db-dir", db, "--output", "codequality")
+		out, code := r.check(t, vex, "--db-dir", db)
+		out, _, _ = strings.Cut(out, "Removed by VEX")
 		if code != 1 || !strings.Contains(out, name) {
 			t.Errorf("without the statement on %s the exit code is %d:\n%s", name, code, out)
 		}
