@@ -28,7 +28,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ocigate": main})
+	testscript.Main(m, map[string]func(){"ocigate": main, "docker-ocigate": main})
 }
 
 func TestScripts(t *testing.T) {
