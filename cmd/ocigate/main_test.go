@@ -32,10 +32,16 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
+	repo, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:       "testdata/script",
+		Condition: needed,
 		Setup: func(e *testscript.Env) error {
 			tmp := filepath.Join(e.WorkDir, "tmp")
+			e.Setenv("REPO", repo)
 			e.Setenv("TMPDIR", tmp)
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("OCIGATE_CACHE_DIR", filepath.Join(e.WorkDir, "ocigate-cache"))
@@ -50,6 +56,19 @@ func TestScripts(t *testing.T) {
 			"valid":    validEvidence,
 		},
 	})
+}
+
+// needed is the condition [need:PROGRAM]: whether a program is there. In CI it has to be.
+func needed(cond string) (bool, error) {
+	program, ok := strings.CutPrefix(cond, "need:")
+	if !ok {
+		return false, fmt.Errorf("no condition %q", cond)
+	}
+	_, err := exec.LookPath(program)
+	if err != nil && os.Getenv("OCIGATE_CI") != "" {
+		return false, fmt.Errorf("%s is not installed, which .ci/run does: %w", program, err)
+	}
+	return err == nil, nil
 }
 
 // exits CODE COMMAND...: runs a command and demands its exit code.
