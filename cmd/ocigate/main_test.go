@@ -49,6 +49,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":    exits,
+			"hooks":    copyHooks,
 			"db":       makeDatabase,
 			"image":    makeImage,
 			"truncate": truncate,
@@ -89,6 +90,21 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if code != want {
 		ts.Fatalf("exit code %d, want %d", code, want)
 	}
+}
+
+// hooks FROM TO: copies a definition of hooks, in the words that the pre-commit here
+// knows: before 3.2 it called the stages by other names.
+func copyHooks(ts *testscript.TestScript, _ bool, args []string) {
+	text := ts.ReadFile(args[0])
+	out, err := exec.Command("pre-commit", "--version").Output()
+	ts.Check(err)
+	var major, minor int
+	_, err = fmt.Sscanf(string(out), "pre-commit %d.%d", &major, &minor)
+	ts.Check(err)
+	if major < 3 || major == 3 && minor < 2 {
+		text = strings.NewReplacer("pre-push", "push", "pre-commit, ", "commit, ", "minimum_pre_commit_version: 3.2.0", "verbose: false").Replace(text)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
 }
 
 // truncate FROM TO SIZE
