@@ -167,7 +167,6 @@ func actionlint(t *testing.T, path string) {
 	}
 	// With the cache of modules, where there is no network.
 	cmd := exec.Command("go", "run", fmt.Sprintf("github.com/rhysd/actionlint/cmd/actionlint@%s", version[1]), path)
-	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod")
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	switch {

@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -54,6 +56,18 @@ func writePages(cmd *cobra.Command, dir string) error {
 	return nil
 }
 
+// sourceDate is the day of the commit that the program was built of, if that is known.
+func sourceDate() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if t, err := time.Parse(time.RFC3339, s.Value); s.Key == "vcs.time" && err == nil {
+				return t.UTC().Format(time.DateOnly)
+			}
+		}
+	}
+	return ""
+}
+
 func pageName(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.CommandPath(), " ", "-") }
 
 // manual is a page on its way, in the language of troff's man macros.
@@ -62,8 +76,8 @@ type manual struct{ bytes.Buffer }
 func page(cmd *cobra.Command) []byte {
 	m := &manual{}
 	cmd.InitDefaultHelpFlag()
-	// No date: the same program writes the same bytes.
-	fmt.Fprintf(m, ".TH \"%s\" \"1\" \"\" \"ocigate %s\" \"ocigate manual\"\n", strings.ToUpper(pageName(cmd)), roff(Version()))
+	// The date is the source's: the same program writes the same bytes.
+	fmt.Fprintf(m, ".TH \"%s\" \"1\" \"%s\" \"ocigate %s\" \"ocigate manual\"\n", strings.ToUpper(pageName(cmd)), sourceDate(), roff(Version()))
 	m.section("NAME")
 	fmt.Fprintf(m, "%s \\- %s\n", roff(pageName(cmd)), roff(lowerFirst(cmd.Short)))
 	m.section("SYNOPSIS")
