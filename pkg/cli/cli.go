@@ -83,6 +83,7 @@ func Main(args []string, streams Streams, env Env) int {
 
 // run is Main for a program of that name; gone says that whoever wants the answer left.
 func run(args []string, streams Streams, env Env, name string, gone <-chan struct{}) int {
+	tuneCollector(env, os.DirFS("/"))
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	signals := make(chan os.Signal, 1)
