@@ -32,6 +32,7 @@ func environment() []entry {
 		{"DOCKER_CLI_PLUGIN_SOCKET", "Set by docker, which ends `docker ocigate` by it."},
 		{"HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE", "How hosts are reached, and whom to trust."},
 		{"TMPDIR", "Where temporary files go."},
+		{"GOGC, GOMEMLIMIT", "How the program uses memory, as for any Go program; without them it goes by what there is."},
 		{"NO_COLOR", "Not empty: no colour, unless --color always."},
 		{"CLICOLOR_FORCE, FORCE_COLOR", "Neither empty nor 0: colour also where the report goes to no terminal, unless NO_COLOR or --color say otherwise."},
 		{"TERM", "dumb: a terminal without colour and without a line that changes."},
