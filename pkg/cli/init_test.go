@@ -121,6 +121,10 @@ func TestInitGitLab(t *testing.T) {
 			if m == nil {
 				t.Fatalf("%q names no commit", c.Include[0].Remote)
 			}
+			// What is to be filled in is known, too.
+			for _, m := range regexp.MustCompile(`(?m)^ +#([a-z][a-z0-9-]*):`).FindAllSubmatch(text, -1) {
+				c.Include[0].Inputs[string(m[1])] = ""
+			}
 			known(t, c.Include[0].Inputs, filepath.Join("../..", m[1]), func(a component) map[string]any { return a.Spec.Inputs })
 		})
 	}

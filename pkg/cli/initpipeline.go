@@ -88,7 +88,7 @@ func (r *repository) pipelines() ([]planned, error) {
 	if err := add(r.github, githubPath, "github.yml.tmpl", "the GitHub workflow", next); err != nil {
 		return nil, &failure{err}
 	}
-	include := strings.TrimPrefix(next+"; include it in .gitlab-ci.yml, as its first lines say", "; ")
+	include := strings.TrimPrefix(next+"; fill in the release and its checksums, and include the file in .gitlab-ci.yml", "; ")
 	if err := add(r.gitlab, gitlabPath, "gitlab.yml.tmpl", "the GitLab job", include); err != nil {
 		return nil, &failure{err}
 	}
