@@ -28,14 +28,20 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ocigate": main})
+	testscript.Main(m, map[string]func(){"ocigate": main, "docker-ocigate": main})
 }
 
 func TestScripts(t *testing.T) {
+	repo, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:       "testdata/script",
+		Condition: needed,
 		Setup: func(e *testscript.Env) error {
 			tmp := filepath.Join(e.WorkDir, "tmp")
+			e.Setenv("REPO", repo)
 			e.Setenv("TMPDIR", tmp)
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("OCIGATE_CACHE_DIR", filepath.Join(e.WorkDir, "ocigate-cache"))
@@ -43,6 +49,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":    exits,
+			"hooks":    copyHooks,
 			"db":       makeDatabase,
 			"image":    makeImage,
 			"truncate": truncate,
@@ -50,6 +57,19 @@ func TestScripts(t *testing.T) {
 			"valid":    validEvidence,
 		},
 	})
+}
+
+// needed is the condition [need:PROGRAM]: whether a program is there. In CI it has to be.
+func needed(cond string) (bool, error) {
+	program, ok := strings.CutPrefix(cond, "need:")
+	if !ok {
+		return false, fmt.Errorf("no condition %q", cond)
+	}
+	_, err := exec.LookPath(program)
+	if err != nil && os.Getenv("OCIGATE_CI") != "" {
+		return false, fmt.Errorf("%s is not installed, which .ci/run does: %w", program, err)
+	}
+	return err == nil, nil
 }
 
 // exits CODE COMMAND...: runs a command and demands its exit code.
@@ -70,6 +90,21 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if code != want {
 		ts.Fatalf("exit code %d, want %d", code, want)
 	}
+}
+
+// hooks FROM TO: copies a definition of hooks, in the words that the pre-commit here
+// knows: before 3.2 it called the stages by other names.
+func copyHooks(ts *testscript.TestScript, _ bool, args []string) {
+	text := ts.ReadFile(args[0])
+	out, err := exec.Command("pre-commit", "--version").Output()
+	ts.Check(err)
+	var major, minor int
+	_, err = fmt.Sscanf(string(out), "pre-commit %d.%d", &major, &minor)
+	ts.Check(err)
+	if major < 3 || major == 3 && minor < 2 {
+		text = strings.NewReplacer("pre-push", "push", "pre-commit, ", "commit, ", "minimum_pre_commit_version: 3.2.0", "verbose: false").Replace(text)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
 }
 
 // truncate FROM TO SIZE

@@ -72,10 +72,17 @@ type app struct {
 	streams Streams
 	screen  io.Writer
 	env     Env
+	// name is how the program is called, in help.
+	name string
 }
 
 // Main runs the command line and returns the exit code.
 func Main(args []string, streams Streams, env Env) int {
+	return run(args, streams, env, "ocigate", nil)
+}
+
+// run is Main for a program of that name; gone says that whoever wants the answer left.
+func run(args []string, streams Streams, env Env, name string, gone <-chan struct{}) int {
 	tuneCollector(env, os.DirFS("/"))
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
@@ -86,6 +93,8 @@ func Main(args []string, streams Streams, env Env) int {
 		select {
 		case s := <-signals:
 			cancel(&signalError{s})
+		case <-gone:
+			cancel(&signalError{os.Interrupt})
 		case <-ctx.Done():
 		}
 	}()
@@ -93,7 +102,7 @@ func Main(args []string, streams Streams, env Env) int {
 	// Whatever is written, no byte from outside reaches a screen as it is.
 	errw := escape.NewWriter(streams.Err)
 	defer errw.Flush()
-	a := &app{streams: Streams{In: streams.In, Out: streams.Out, Err: errw}, screen: streams.Err, env: env}
+	a := &app{streams: Streams{In: streams.In, Out: streams.Out, Err: errw}, screen: streams.Err, env: env, name: name}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(streams.In)
@@ -179,7 +188,9 @@ func (a *app) safe(err error) string {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ocigate",
-		Short: "The gate between docker build and docker push",
+		Short: summary,
+		// Help says `docker ocigate` where that is what was called.
+		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: a.name},
 		Long: `ocigate looks at the image that was just built, weighs it against one policy
 file, and answers pass (0), fail (1) or cannot decide (3) before anything is pushed.`,
 		Example: `  ocigate check shop:1.0 --policy ocigate.yaml
@@ -192,7 +203,7 @@ file, and answers pass (0), fail (1) or cannot decide (3) before anything is pus
 			return &exitError{ExitUsage}
 		},
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.checkCommand(), a.verifyCommand(), a.rebaseCommand(), a.explainCommand(), a.policyCommand(), a.waiverCommand(), a.cacheCommand(), a.versionCommand())
+	root.AddCommand(a.checkCommand(), a.verifyCommand(), a.rebaseCommand(), a.explainCommand(), a.initCommand(), a.policyCommand(), a.waiverCommand(), a.cacheCommand(), a.versionCommand(), a.manCommand())
+	complete(root)
 	return root
 }

@@ -86,8 +86,12 @@ func variables() map[string]setting {
 		"SOURCE_DATE_EPOCH":      {why: "dates the image that rebase makes, as whoever builds an image dates it", values: []string{"1", "4000000000"}},
 		"NO_COLOR":               {why: "is about looks", values: []string{"1"}},
 		"TERM":                   {why: "is about looks", values: []string{"dumb"}},
-		"CI":                     {why: "is about progress", values: []string{"true"}},
-		"DOCKER_HOST":            docker, "DOCKER_CONTEXT": docker, "DOCKER_CONFIG": docker, "DOCKER_TLS": docker, "DOCKER_TLS_VERIFY": docker,
+		"CLICOLOR_FORCE":         {why: "is about looks", values: []string{"1"}},
+		"FORCE_COLOR":            {why: "is about looks", values: []string{"1"}},
+		// Only the plug-in reads it.
+		"DOCKER_CLI_PLUGIN_SOCKET": {why: "ends a run, which gives no verdict then", values: []string{"$DIR/none"}},
+		"CI":                       {why: "is about progress", values: []string{"true"}},
+		"DOCKER_HOST":              docker, "DOCKER_CONTEXT": docker, "DOCKER_CONFIG": docker, "DOCKER_TLS": docker, "DOCKER_TLS_VERIFY": docker,
 		"DOCKER_CERT_PATH": docker, "HOME": docker, "XDG_RUNTIME_DIR": docker, "XDG_CONFIG_HOME": docker, "REGISTRY_AUTH_FILE": docker,
 	}
 }

@@ -141,21 +141,36 @@ func (a *app) write(outs []output, v verdict.Verdict, color string) error {
 	return errors.Join(errs...)
 }
 
-// terminal returns the width of w, 0 if it is no terminal, and whether to use colour.
+// terminal returns the width of w, 0 if it is no terminal, and whether to use colour:
+// as --color says, else as the environment does, else on a terminal.
 func (a *app) terminal(w io.Writer, color string) (int, bool) {
-	f, ok := w.(interface{ Fd() uintptr })
-	isTerm := ok && term.IsTerminal(int(f.Fd()))
-	width := 0
-	if isTerm {
-		if n, _, err := term.GetSize(int(f.Fd())); err == nil {
-			width = n
-		}
-	}
+	width, isTerm := terminalWidth(w)
 	switch color {
 	case "always":
 		return width, true
 	case "never":
 		return width, false
 	}
-	return width, isTerm && a.env.Get("NO_COLOR") == "" && a.env.Get("TERM") != "dumb"
+	switch {
+	case a.env.Get("NO_COLOR") != "":
+		return width, false
+	case forced(a.env.Get("CLICOLOR_FORCE")), forced(a.env.Get("FORCE_COLOR")):
+		return width, true
+	}
+	return width, isTerm && a.env.Get("TERM") != "dumb"
+}
+
+func forced(v string) bool { return v != "" && v != "0" && v != "false" }
+
+// terminalWidth is the number of columns of a terminal, 0 where it does not say.
+func terminalWidth(w io.Writer) (int, bool) {
+	f, ok := w.(interface{ Fd() uintptr })
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0, false
+	}
+	n, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0, true
+	}
+	return n, true
 }

@@ -119,6 +119,6 @@ resolves to and where each value stands, and schema prints its JSON Schema for e
 			return &exitError{ExitUsage}
 		},
 	}
-	cmd.AddCommand(a.lintCommand(), a.schemaCommand(), a.policyExplainCommand(), a.policyTestCommand(), a.initCommand(), a.policyPushCommand(), a.policyPullCommand())
+	cmd.AddCommand(a.lintCommand(), a.schemaCommand(), a.policyExplainCommand(), a.policyTestCommand(), a.policyInitCommand(), a.policyPushCommand(), a.policyPullCommand())
 	return cmd
 }

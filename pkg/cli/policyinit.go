@@ -15,13 +15,14 @@ import (
 	"github.com/ocigate/ocigate/policies"
 )
 
-func (a *app) initCommand() *cobra.Command {
+func (a *app) policyInitCommand() *cobra.Command {
 	var path, from string
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Write a commented policy to start with",
 		Long: `init writes a policy that says what a shipped one says, line by line, with comments
-on each part and on what else can be said. It never overwrites a file.`,
+on each part and on what else can be said. It never overwrites a file. To have it
+look at the repository, and write the pipeline too, there is ` + "`ocigate init`" + `.`,
 		Example: `  ocigate policy init
   ocigate policy init --from strict --output policies/strict.yaml`,
 		Args: cobra.NoArgs,

@@ -25,8 +25,8 @@ import (
 // TestMain lets the test binary be ocigate, so that signals and time-outs meet a
 // real process.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "ocigate" {
-		os.Exit(cli.Main(os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.LookupEnv))
+	if name := filepath.Base(os.Args[0]); name == "ocigate" || name == "docker-ocigate" {
+		os.Exit(cli.Program(os.Args, cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.LookupEnv))
 	}
 	os.Exit(m.Run())
 }

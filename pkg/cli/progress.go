@@ -7,8 +7,6 @@ import (
 	"io"
 	"sync"
 
-	"golang.org/x/term"
-
 	"github.com/ocigate/ocigate/pkg/internal/escape"
 )
 
@@ -23,8 +21,8 @@ type progress struct {
 }
 
 func (a *app) newProgress(raw io.Writer, quiet bool) *progress {
-	f, ok := raw.(interface{ Fd() uintptr })
-	live := ok && term.IsTerminal(int(f.Fd())) && a.env.Get("CI") == "" && a.env.Get("TERM") != "dumb"
+	_, isTerm := terminalWidth(raw)
+	live := isTerm && a.env.Get("CI") == "" && a.env.Get("TERM") != "dumb"
 	return &progress{w: raw, live: live, quiet: quiet}
 }
 
@@ -53,14 +51,41 @@ func (p *progress) show(msg string, always bool) {
 	}
 	msg = escape.Line(escape.Text(msg))
 	if p.live {
-		if r := []rune(msg); len(r) > 78 {
-			msg = string(r[:77]) + "…"
-		}
-		fmt.Fprintf(p.w, "\r\x1b[K%s", msg)
+		fmt.Fprintf(p.w, "\r\x1b[K%s", fit(msg, p.columns()))
 		p.shown = true
 		return
 	}
 	fmt.Fprintf(p.w, "ocigate: %s\n", msg)
+}
+
+// columns is the width of the terminal, which may change while the program runs.
+func (p *progress) columns() int {
+	if n, _ := terminalWidth(p.w); n > 0 {
+		return n
+	}
+	return 80
+}
+
+// fit shortens a line so that it does not wrap: what has wrapped cannot be erased. The
+// last column stays free, and what is not ASCII may take two.
+func fit(line string, columns int) string {
+	room := columns - 1
+	used := 0
+	for i, r := range line {
+		if used += 1; r >= 0x1100 {
+			used++
+		}
+		if used > room {
+			return shorten(line[:i]) + "…"
+		}
+	}
+	return line
+}
+
+// shorten makes room for the ellipsis.
+func shorten(s string) string {
+	r := []rune(s)
+	return string(r[:max(0, len(r)-1)])
 }
 
 // done removes the line that changes.

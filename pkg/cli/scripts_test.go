@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -42,7 +43,8 @@ func TestScripts(t *testing.T) {
 	}
 	db := dbtest.New(t, dbtest.Spec{Files: []string{advisories}})
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:       "testdata/script",
+		Condition: needed,
 		Setup: func(e *testscript.Env) error {
 			tmp, bin := filepath.Join(e.WorkDir, "tmp"), filepath.Join(e.WorkDir, "bin")
 			e.Setenv("TMPDIR", tmp)
@@ -52,10 +54,24 @@ func TestScripts(t *testing.T) {
 			e.Setenv("DB", db)
 			newWorld(e)
 			// The test binary is ocigate when it is called by that name; see TestMain.
-			return errors.Join(os.MkdirAll(tmp, 0o700), os.MkdirAll(bin, 0o700), os.Symlink(self, filepath.Join(bin, "ocigate")))
+			return errors.Join(os.MkdirAll(tmp, 0o700), os.MkdirAll(bin, 0o700), os.Symlink(self, filepath.Join(bin, "ocigate")),
+				os.Symlink(self, filepath.Join(bin, "docker-ocigate")))
 		},
 		Cmds: scriptCommands(),
 	})
+}
+
+// needed is the condition [need:PROGRAM]: whether a program is there. In CI it has to be.
+func needed(cond string) (bool, error) {
+	program, ok := strings.CutPrefix(cond, "need:")
+	if !ok {
+		return false, fmt.Errorf("no condition %q", cond)
+	}
+	_, err := exec.LookPath(program)
+	if err != nil && os.Getenv("OCIGATE_CI") != "" {
+		return false, fmt.Errorf("%s is not installed, which .ci/run does: %w", program, err)
+	}
+	return err == nil, nil
 }
 
 // exits CODE COMMAND...: runs a command and demands its exit code.
