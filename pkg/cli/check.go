@@ -49,6 +49,7 @@ type databaseFlags struct {
 	repositories     []string
 	javaRepositories []string
 	dir              string
+	downloads        string
 }
 
 type networkFlags struct {
@@ -83,6 +84,7 @@ oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon'
 	fl.StringArrayVar(&f.database.repositories, "db-repository", nil, "fetch the vulnerability database from here (repeatable, tried in order)")
 	fl.StringArrayVar(&f.database.javaRepositories, "java-db-repository", nil, "fetch the Java database from here (repeatable, tried in order)")
 	fl.StringVar(&f.database.dir, "db-dir", "", "use the databases in this directory (db/, java-db/), which another tool fetched")
+	fl.StringVar(&f.database.downloads, "db-downloads", "", "keep the databases in this directory as they were downloaded, and take one from there if it has the digest that the repository names: what the cache of a CI system can carry")
 	fl.BoolVar(&f.offline, "offline", false, "fetch neither databases nor trusted roots for signatures, and ask no key service: use what is in the cache; only registries that hold images are asked")
 	return cmd
 }
