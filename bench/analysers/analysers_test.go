@@ -68,7 +68,7 @@ func (p *pair) report(t testing.TB) {
 		t.Logf("%s: %d times ours reports what Trivy drops, such as\n\t%s", typ, p.strict[typ], strings.Join(p.examples[typ], "\n\t"))
 	}
 	for _, typ := range slices.Sorted(maps.Keys(p.unstable)) {
-		t.Logf("%s: %d times Trivy does not agree with itself", typ, p.unstable[typ])
+		t.Logf("%s: %d times Trivy does not agree with itself, or finds no end", typ, p.unstable[typ])
 	}
 }
 
@@ -107,6 +107,11 @@ func TestSameAnalysers(t *testing.T) {
 // agree compares two outcomes of one input. again asks Trivy once more.
 func (p *pair) agree(typ analyzer.Type, what string, want, got outcome, again func() (want, got outcome)) error {
 	switch {
+	case got.panic == noEnd:
+		return fmt.Errorf("ours: %s", &got)
+	case want.panic == noEnd:
+		p.unstable[typ]++
+		return nil
 	case got.panic != nil && want.panic == nil:
 		return fmt.Errorf("ours: %s\nTrivy: %s", &got, &want)
 	case want.panic != nil:
@@ -142,7 +147,8 @@ func (p *pair) agree(typ analyzer.Type, what string, want, got outcome, again fu
 // unsettled asks both sides again where Trivy's maps may have come in another order.
 func (p *pair) unsettled(typ analyzer.Type, want, got outcome, again func() (want, got outcome)) error {
 	wants, gots := map[string]bool{want.json: true}, map[string]bool{got.json: true}
-	for range 12 {
+	start := time.Now()
+	for i := 0; i < 12 && time.Since(start) < patience; i++ {
 		want, got := again()
 		wants[want.json], gots[got.json] = true, true
 	}
@@ -189,13 +195,16 @@ func (p *pair) one(typ analyzer.Type, f input, what string) error {
 	want := timed(&p.took.theirs, func() outcome { return p.theirs.file(theirs, f) })
 	got := timed(&p.took.ours, func() outcome { return p.ours.file(ours, f, inMemory) })
 	return p.agree(typ, what, want, got, func() (outcome, outcome) {
-		return p.theirs.file(theirs, f), p.ours.file(ours, f, !inMemory)
+		return timed(&p.took.theirs, func() outcome { return p.theirs.file(theirs, f) }),
+			timed(&p.took.ours, func() outcome { return p.ours.file(ours, f, !inMemory) })
 	})
 }
 
 // patience is how long an analyser may think about one input. Trivy's reader of rpm
 // databases never ends on some that are damaged.
-const patience = 30 * time.Second
+const patience = 15 * time.Second
+
+const noEnd = "no end"
 
 func timed(sum *time.Duration, run func() outcome) outcome {
 	start := time.Now()
@@ -206,7 +215,7 @@ func timed(sum *time.Duration, run func() outcome) outcome {
 	case out := <-done:
 		return out
 	case <-time.After(patience):
-		return outcome{panic: fmt.Sprintf("no end in %v", patience)}
+		return outcome{panic: noEnd}
 	}
 }
 
@@ -229,7 +238,8 @@ func (p *pair) layer(typ analyzer.Type, tree []input, what string) error {
 	want := timed(&p.took.theirs, func() outcome { return p.theirs.tree(theirs, forTheirs) })
 	got := timed(&p.took.ours, func() outcome { return p.ours.tree(ours, forOurs, inMemory) })
 	return p.agree(typ, what, want, got, func() (outcome, outcome) {
-		return p.theirs.tree(theirs, forTheirs), p.ours.tree(ours, forOurs, !inMemory)
+		return timed(&p.took.theirs, func() outcome { return p.theirs.tree(theirs, forTheirs) }),
+			timed(&p.took.ours, func() outcome { return p.ours.tree(ours, forOurs, !inMemory) })
 	})
 }
 
@@ -257,6 +267,10 @@ func TestFiles(t *testing.T) {
 			undamaged := p.strict[typ]
 			seeds, n := p.seeds(typ, inputs), 0
 			for _, f := range seeds {
+				if len(f.data) > 4<<20 || berkeley(f.data) {
+					t.Logf("%s of %d bytes is not damaged", f.path, len(f.data))
+					continue
+				}
 				for i, data := range damaged(f.data, versions(len(f.data))) {
 					n++
 					check(input{f.path, f.mode, data}, fmt.Sprintf("%s, version %d", f.path, i))
@@ -265,6 +279,12 @@ func TestFiles(t *testing.T) {
 			t.Logf("%d files (%d reported by ours alone), %d damaged versions of %d, %d failures", len(inputs), undamaged, n, len(seeds), failures)
 		})
 	}
+}
+
+// berkeley is true of a hash database of Berkeley DB's. Trivy's reader finds no end in
+// some that are damaged, and cannot be stopped; such a large file takes it seconds.
+func berkeley(data []byte) bool {
+	return len(data) > 16 && bytes.Equal(data[12:16], []byte{0x61, 0x15, 0x06, 0x00})
 }
 
 // longestLine helps to tell a scanner's limit, which Trivy does not notice, from the rest.

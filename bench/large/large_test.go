@@ -3,6 +3,7 @@
 package large
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 )
@@ -29,5 +30,22 @@ func TestRecipe(t *testing.T) {
 	const want = "fca5176fc6b3c35d7d8a7f357154744c76e2ebb08ce99bc22a9532974f247628"
 	if got := digest(config); recipe != 1 || got != want {
 		t.Errorf("recipe %d is %s, want %s of recipe 1", recipe, got, want)
+	}
+}
+
+// TestWithoutSharedImages: generated content stands in, and is not called real.
+func TestWithoutSharedImages(t *testing.T) {
+	alpine, realBase, err1 := base(t.Context(), t.TempDir())
+	node, realNode, err2 := npm(t.Context(), t.TempDir())
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	if realBase || realNode {
+		t.Error("generated content is called real")
+	}
+	for _, l := range []*layer{alpine, node} {
+		if err := l.write(filepath.Join(t.TempDir(), "layer.tar")); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -14,7 +14,7 @@ func configFacts(e *evidence.Evidence, img *image.Image, inv *scan.Inventory) []
 	var known []image.KnownSecret
 	if inv != nil {
 		for _, s := range inv.ConfigSecrets() {
-			known = append(known, image.KnownSecret{Rule: s.Rule, Value: s.Text})
+			known = append(known, image.KnownSecret{Rule: s.Rule, Value: s.Value})
 		}
 	}
 	c, err := image.Facts(img, known)
@@ -38,7 +38,7 @@ func hashConfigSecrets(fs []evidence.Finding, img *image.Image, inv *scan.Invent
 		}
 		for _, s := range inv.ConfigSecrets() {
 			if s.Rule == f.ID && s.Line == f.StartLine {
-				fs[i].Hash = image.SecretHash(img.Subject, s.Text)
+				fs[i].Hash = image.SecretHash(img.Subject, s.Value)
 				break
 			}
 		}

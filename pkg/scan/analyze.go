@@ -8,10 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
@@ -20,7 +18,6 @@ import (
 
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/scan/analysis"
-	"github.com/ocigate/ocigate/pkg/scan/langpkg"
 	"github.com/ocigate/ocigate/pkg/scan/secret"
 )
 
@@ -65,45 +62,13 @@ func (s *Scanner) Known(ctx context.Context, img Image) bool {
 func (s *Scanner) Analyze(ctx context.Context, img Image) (*Inventory, error) {
 	inv := &Inventory{name: img.Name, complete: true, secretScan: !img.SkipSecrets,
 		records: make([]*record, len(img.Layers)), Layers: make([]evidence.LayerFacts, len(img.Layers))}
-	unsearched := img.unsearched()
-	created := createdBy(img.Config, len(img.Layers))
 	java := &javaOnce{open: s.opts.JavaDB}
 	defer java.close()
-	problems := make([]*evidence.Problem, len(img.Layers))
-
-	eg, egCtx := errgroup.WithContext(ctx)
-	eg.SetLimit(s.opts.Parallel)
-	for _, i := range largestFirst(img.Layers) {
-		l := img.Layers[i]
-		inv.Layers[i] = evidence.LayerFacts{Digest: l.Digest, DiffID: l.DiffID, MediaType: l.MediaType,
-			CompressedSize: l.CompressedSize, Verification: evidence.LayerNotVerified}
-		if unsearched[i] && !img.SkipSecrets {
-			inv.baseLayers++
-		}
-		eg.Go(func() error {
-			rec, how, err := s.layer(egCtx, l, !unsearched[i], java)
-			if err != nil {
-				if egCtx.Err() != nil {
-					return egCtx.Err()
-				}
-				problems[i] = s.layerProblem(l, err)
-				return nil
-			}
-			rec.Blob.Digest, rec.Blob.DiffID, rec.Blob.CreatedBy = l.Digest, l.DiffID, created[i]
-			inv.records[i] = rec
-			inv.Layers[i].Verification, inv.Layers[i].Size, inv.Layers[i].Files = how, rec.Blob.Size, rec.Facts.Files
-			return nil
-		})
-	}
-	if err := eg.Wait(); err != nil {
+	r := &reading{s: s, inv: inv, java: java, problems: make([]*evidence.Problem, len(img.Layers))}
+	if err := r.read(ctx, &img); err != nil {
 		return nil, err
 	}
-	for _, p := range problems {
-		if p != nil {
-			inv.Problems = append(inv.Problems, *p)
-			inv.complete = false
-		}
-	}
+	r.finish(img)
 	inv.Problems = append(inv.Problems, java.problems(s.explain)...)
 	inv.java = java.used()
 	inv.records = slices.DeleteFunc(inv.records, func(r *record) bool { return r == nil })
@@ -118,21 +83,93 @@ func (s *Scanner) Analyze(ctx context.Context, img Image) (*Inventory, error) {
 	return inv, nil
 }
 
+// reading is the reading of an image's layers.
+type reading struct {
+	s        *Scanner
+	inv      *Inventory
+	java     *javaOnce
+	problems []*evidence.Problem
+}
+
+// read reads the layers, and those again that are searched for secrets where the
+// confirmed configuration says otherwise than the first.
+func (r *reading) read(ctx context.Context, img *Image) error {
+	unsearched := img.unsearched()
+	if err := r.layers(ctx, img.Layers, largestFirst(img.Layers), unsearched); err != nil || img.Confirm == nil {
+		return err
+	}
+	config, err := img.Confirm(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		p := r.s.layerProblem(Layer{DiffID: img.Name}, err)
+		r.inv.Problems, r.inv.complete = append(r.inv.Problems, *p), false
+		return nil
+	}
+	img.Config = config
+	confirmed := img.unsearched()
+	again := slices.DeleteFunc(largestFirst(img.Layers), func(i int) bool { return confirmed[i] == unsearched[i] })
+	return r.layers(ctx, img.Layers, again, confirmed)
+}
+
+// layers reads the layers of the given places.
+func (r *reading) layers(ctx context.Context, layers []Layer, places []int, unsearched []bool) error {
+	eg, egCtx := errgroup.WithContext(ctx)
+	eg.SetLimit(r.s.opts.Parallel)
+	for _, i := range places {
+		l, facts := layers[i], &r.inv.Layers[i]
+		*facts = evidence.LayerFacts{Digest: l.Digest, DiffID: l.DiffID, MediaType: l.MediaType,
+			CompressedSize: l.CompressedSize, Verification: evidence.LayerNotVerified}
+		eg.Go(func() error {
+			rec, how, err := r.s.layer(egCtx, l, !unsearched[i], r.java)
+			if err != nil {
+				if egCtx.Err() != nil {
+					return egCtx.Err()
+				}
+				r.inv.records[i], r.problems[i] = nil, r.s.layerProblem(l, err)
+				return nil
+			}
+			r.inv.records[i] = rec
+			facts.Verification, facts.Size, facts.Files = how, rec.Blob.Size, rec.Facts.Files
+			return nil
+		})
+	}
+	return eg.Wait()
+}
+
+// finish tells the records which layers they are of, and collects what could not be read.
+func (r *reading) finish(img Image) {
+	unsearched, created := img.unsearched(), createdBy(img.Config, len(img.Layers))
+	for i, l := range img.Layers {
+		if rec := r.inv.records[i]; rec != nil {
+			rec.Blob.Digest, rec.Blob.DiffID, rec.Blob.CreatedBy = l.Digest, l.DiffID, created[i]
+		}
+		if unsearched[i] && !img.SkipSecrets {
+			r.inv.baseLayers++
+		}
+		if p := r.problems[i]; p != nil {
+			r.inv.complete = false
+			// One cause, such as a daemon's export that broke off, is one problem.
+			if !slices.Contains(r.inv.Problems, *p) {
+				r.inv.Problems = append(r.inv.Problems, *p)
+			}
+		}
+	}
+}
+
 // layer takes a layer from the cache, if its bytes are accounted for, or analyses it.
 func (s *Scanner) layer(ctx context.Context, l Layer, secrets bool, java *javaOnce) (*record, evidence.Verification, error) {
 	key := s.key(l.DiffID, secrets)
-	stored := l.Digest
-	if l.HashStored != nil {
-		var err error
-		if stored, err = l.HashStored(ctx); err != nil {
+	if rec := s.records.get(ctx, key); rec != nil && s.sameJava(ctx, rec, java) {
+		if l.OnDaemonsWord {
+			return rec, evidence.LayerOnDaemonsWord, nil
+		}
+		stored, err := l.stored(ctx)
+		if err != nil {
 			return nil, "", err
 		}
-	}
-	if rec := s.records.get(ctx, key); rec != nil && s.sameJava(ctx, rec, java) {
-		switch {
-		case l.OnDaemonsWord:
-			return rec, evidence.LayerOnDaemonsWord, nil
-		case stored == l.DiffID || s.records.diffID(ctx, stored) == l.DiffID:
+		if stored == l.DiffID || s.records.diffID(ctx, stored) == l.DiffID {
 			return rec, evidence.LayerVerified, nil
 		}
 	}
@@ -144,11 +181,24 @@ func (s *Scanner) layer(ctx context.Context, l Layer, secrets bool, java *javaOn
 	if len(rec.Failures) > 0 {
 		return rec, evidence.LayerVerified, nil // the cause may be this machine: ask again next time
 	}
+	stored, err := l.stored(ctx)
+	if err != nil {
+		return nil, "", err
+	}
 	// A cache that cannot be written costs time later, not the verdict.
 	if err := errors.Join(s.records.put(ctx, key, rec), s.records.putDigest(ctx, stored, l.DiffID)); err != nil {
 		s.progress("the layer cache cannot be written: " + err.Error())
 	}
 	return rec, evidence.LayerVerified, nil
+}
+
+// stored is the digest of the layer's bytes as they are stored; empty where the source
+// has none.
+func (l Layer) stored(ctx context.Context) (string, error) {
+	if l.HashStored == nil {
+		return l.Digest, nil
+	}
+	return l.HashStored(ctx)
 }
 
 // sameJava says whether the jars of a cached layer were named by the Java database
@@ -330,68 +380,18 @@ func createdBy(cfg *v1.ConfigFile, layers int) []string {
 	return by
 }
 
+// largestFirst is the order in which layers are read. Where sizes say nothing it is that
+// of their diff IDs, in which a Docker daemon's export brings them.
 func largestFirst(layers []Layer) []int {
 	order := make([]int, len(layers))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
-		switch x, y := layers[a].CompressedSize, layers[b].CompressedSize; {
-		case x > y:
-			return -1
-		case x < y:
-			return 1
-		}
-		return 0
+		x, y := layers[a], layers[b]
+		return cmp.Or(cmp.Compare(y.CompressedSize, x.CompressedSize), cmp.Compare(x.DiffID, y.DiffID))
 	})
 	return order
-}
-
-// javaOnce opens the Java database once per image, when the first jar shows.
-type javaOnce struct {
-	open  func(context.Context) (string, evidence.DatabaseState, error)
-	once  sync.Once
-	tried bool
-	db    *langpkg.JavaDB
-	state evidence.DatabaseState
-	err   error
-}
-
-func (j *javaOnce) get(ctx context.Context) (*langpkg.JavaDB, error) {
-	j.once.Do(func() {
-		j.tried = true
-		if j.open == nil {
-			j.err = errors.New("no Java database is configured")
-			return
-		}
-		var dir string
-		if dir, j.state, j.err = j.open(ctx); j.err == nil {
-			j.db, j.err = langpkg.OpenJavaDB(filepath.Join(dir, "java-db"))
-		}
-	})
-	return j.db, j.err
-}
-
-func (j *javaOnce) close() {
-	if j.db != nil {
-		_ = j.db.Close() // only read
-	}
-}
-
-func (j *javaOnce) used() *evidence.DatabaseState {
-	if !j.tried || j.err != nil {
-		return nil
-	}
-	return &j.state
-}
-
-func (j *javaOnce) problems(explain func(error) (evidence.Area, string, string)) []evidence.Problem {
-	if j.err == nil {
-		return nil
-	}
-	_, _, hint := explain(j.err)
-	return []evidence.Problem{{Area: evidence.AreaDatabase, What: "Java database", Hint: hint,
-		Message: "the image holds jar files, which cannot be named without it: " + j.err.Error()}}
 }
 
 // ConfigSecret is a secret of the image configuration with its value, so that the
@@ -400,6 +400,3 @@ type ConfigSecret secret.Value
 
 // ConfigSecrets are the secrets that were found in the image configuration.
 func (inv *Inventory) ConfigSecrets() []ConfigSecret { return inv.configSecrets }
-
-// JavaDatabase is the database that named the jars; nil if none was needed.
-func (inv *Inventory) JavaDatabase() *evidence.DatabaseState { return inv.java }

@@ -66,6 +66,9 @@ type Image struct {
 	// Paths are the globs (doublestar) of the files that the caller asks for, and
 	// HiddenPaths of those that it asks for if a later layer deletes or replaces them.
 	Paths, HiddenPaths []string
+	// Confirm, where it is set, is called when the layers have been read and returns the
+	// configuration that counts: a daemon's export brings it after them.
+	Confirm func(context.Context) (*v1.ConfigFile, error)
 	// SkipSecrets has no layer searched for secrets. The configuration always is: what is
 	// secret in it must be masked wherever else it shows.
 	SkipSecrets bool
@@ -85,8 +88,9 @@ type Layer struct {
 	// do not match Digest and DiffID.
 	Open func(context.Context) (io.ReadCloser, error)
 	// HashStored returns the sha256 of the bytes as they are stored. It is set where
-	// hashing them is cheap (local files), and is then called on every run: a cache
-	// hit saves inflating and analysing, never hashing.
+	// hashing them is cheap (local files), and is then called on every cache hit, which
+	// saves inflating and analysing, never hashing. After Open was read to its end it
+	// costs nothing.
 	HashStored func(context.Context) (string, error)
 	// OnDaemonsWord allows a cached layer to be used although nobody read its bytes.
 	OnDaemonsWord bool
