@@ -66,7 +66,7 @@ func (a *app) assemble(req gate.Request, f *checkFlags, runDir string, connectio
 // assembleScan adds what looks into layers.
 func assembleScan(g *gate.Gate, f *checkFlags, images image.Options, transport http.RoundTripper, cacheDir string, cache *layercache.Cache, p *progress) error {
 	db := vulndb.Options{
-		CacheDir: cacheDir, Dir: f.database.dir, Offline: f.offline,
+		CacheDir: cacheDir, Dir: f.database.dir, Downloads: f.database.downloads, Offline: f.offline,
 		Repositories: f.database.repositories, JavaRepositories: f.database.javaRepositories,
 		Transport: transport, Keychain: image.Keychain(images), InsecureHosts: f.network.insecure,
 		Now: time.Now(), Progress: p.phase,

@@ -49,6 +49,7 @@ type databaseFlags struct {
 	repositories     []string
 	javaRepositories []string
 	dir              string
+	downloads        string
 }
 
 type networkFlags struct {
@@ -81,7 +82,7 @@ oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon'
 // registerScan defines what commands have besides that look into layers.
 func (f *checkFlags) registerScan(fl *pflag.FlagSet) {
 	fl.StringVar(&f.baseline, "baseline", "", "compare the size with this image, for rules with max-growth")
-	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, sarif, junit, gitlab (container scanning), codequality, markdown, html (one page), cyclonedx or spdx (what is in the image), vex (what waivers and VEX documents say), evidence (what was found, without a decision), runtime (the least privileges to run with), or first-seen (the updated copy of --first-seen), optionally =PATH (repeatable; default text)")
+	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, sarif, junit, gitlab (container scanning), codequality, markdown, html (one page), cyclonedx or spdx (what is in the image), vex (what waivers and VEX documents say), evidence (what was found, without a decision), runtime (the least privileges to run with), annotations and outputs (for steps of GitHub Actions), or first-seen (the updated copy of --first-seen), optionally =PATH (repeatable; default text)")
 	fl.StringVar(&f.firstSeen, "first-seen", "", "file with the days on which findings were first seen; it is only read, --output first-seen=FILE writes the updated copy")
 	fl.StringVar(&f.forecast, "forecast", "", "say what will fail within this time although nobody touches the image: 14d, 2w (at most 366d)")
 	fl.BoolVar(&f.failFast, "fail-fast", false, "end the run before a layer is pulled if rules about signatures, attestations or the base image fail")
@@ -89,6 +90,7 @@ func (f *checkFlags) registerScan(fl *pflag.FlagSet) {
 	fl.StringArrayVar(&f.database.repositories, "db-repository", nil, "fetch the vulnerability database from here (repeatable, tried in order)")
 	fl.StringArrayVar(&f.database.javaRepositories, "java-db-repository", nil, "fetch the Java database from here (repeatable, tried in order)")
 	fl.StringVar(&f.database.dir, "db-dir", "", "use the databases in this directory (db/, java-db/), which another tool fetched")
+	fl.StringVar(&f.database.downloads, "db-downloads", "", "keep the databases in this directory as they were downloaded, and take one from there if it has the digest that the repository names: what the cache of a CI system can carry")
 	fl.BoolVar(&f.offline, "offline", false, "fetch neither databases nor trusted roots for signatures, and ask no key service: use what is in the cache; only registries that hold images are asked")
 }
 

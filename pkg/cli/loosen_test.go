@@ -62,6 +62,7 @@ func checkFlags() map[string]setting {
 		"db-repository":      {why: "the policy limits the age of the database, and its origin and digest are in the verdict", values: []string{"127.0.0.1:1/db"}},
 		"java-db-repository": {why: "as db-repository", values: []string{"127.0.0.1:1/db"}},
 		"db-dir":             {why: "as db-repository; one that is not there is ERROR", values: []string{"$DIR/none", "$DIR/empty-db"}},
+		"db-downloads":       {why: "a download counts only with the digest that the repository names", values: []string{"$DIR/none", "$DIR/empty-db"}},
 		"offline":            {why: "fetches nothing; without a database, or the trust anchors of signatures, it is ERROR", values: []string{"true"}},
 		"ca-file":            {why: "trusts a certificate; content is by digest", values: []string{"$DIR/lax.yaml"}},
 		"insecure-registry":  {why: "as ca-file", values: []string{"127.0.0.1:1"}},

@@ -27,6 +27,7 @@ var formats = map[string]renderer{
 	"text": report.Text, "json": report.JSON, "evidence": report.Evidence, "runtime": report.Runtime, firstSeenFormat: unboundFirstSeen,
 	"sarif": report.SARIF, "junit": report.JUnit, "gitlab": report.GitLab, "codequality": report.CodeQuality, "markdown": report.Markdown,
 	"html": report.HTML, "cyclonedx": report.CycloneDX, "spdx": report.SPDX, "vex": report.VEX,
+	"annotations": report.Annotations, "outputs": report.Outputs,
 }
 
 // output is one --output: a format, and a path or standard output.

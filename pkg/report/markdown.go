@@ -18,8 +18,8 @@ import (
 )
 
 // maxMarkdown is below the 1 MiB that GitHub takes of one step's summary, as the step may
-// write something of its own.
-const maxMarkdown = 1_000_000
+// write something of its own; a larger one is dropped as a whole.
+const maxMarkdown = 900 << 10
 
 // Markdown writes the verdict for the summary of a job or a comment. Where it would be
 // too long, the rows of the least severe are left out, and it says so.

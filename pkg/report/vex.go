@@ -55,7 +55,8 @@ type (
 // VEX writes what the policy's waivers and VEX documents say about the vulnerabilities of
 // the image, as OpenVEX: see stanceOf for which status each gets. What they say nothing
 // about is not in it, so a document without statements is one of a policy that has
-// none: it says nothing about what was found. The format has no place for the verdict
+// none: it says nothing about what was found. (OpenVEX's schema asks for one statement at
+// least. An invented one would be worse than none, and readers take the empty list.) The format has no place for the verdict
 // and for what could not be examined; they stand in "tooling".
 func VEX(w io.Writer, v verdict.Verdict, o Options) error {
 	doc := openVEX{

@@ -59,7 +59,7 @@ func pullWatched(ctx context.Context, k kind, o Options, ref name.Reference, tem
 		s.Repository = repository
 		return &s, nil
 	}
-	blob, err := layer.Compressed() // checks size and digest when read to its end
+	blob, done, err := openLayer(k, o, layer, desc)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +69,7 @@ func pullWatched(ctx context.Context, k kind, o Options, ref name.Reference, tem
 		return nil, err
 	}
 	watch.Stop()
+	done()
 	s.Repository, s.Manifest = repository, digest.String()
 	return s, k.examine(temp, s)
 }

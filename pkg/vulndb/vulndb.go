@@ -57,6 +57,10 @@ type Options struct {
 	// Repositories and JavaRepositories are tried in order. Empty: the defaults. One
 	// without tag and digest gets the schema's tag.
 	Repositories, JavaRepositories []string
+	// Downloads, if set, is a directory that keeps the databases as they were downloaded.
+	// Whoever fills it, one counts only with the digest that the repository names: it may
+	// travel from job to job.
+	Downloads string
 	// Offline uses what is there and never connects.
 	Offline bool
 
