@@ -46,7 +46,7 @@ func (s *stage) pipeline(example, image string) {
 // that were judged, and nothing else is; code scanning hears of all.
 func TestExampleMain(t *testing.T) {
 	needed(t, "skopeo", "apt-get install skopeo")
-	for name, c := range map[string]struct {
+	for what, c := range map[string]struct {
 		image, swapped, verdict string
 		pushed                  bool
 	}{
@@ -55,7 +55,7 @@ func TestExampleMain(t *testing.T) {
 		"undecided": {"broken.tar", "", "ERROR", false},
 		"swapped":   {"shop-1.1.oci.tar", "shop-1.0.oci.tar", "PASSED", false},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(what, func(t *testing.T) {
 			s := newStage(t)
 			registry := dbtest.Serve(t, dbtest.Registry())
 			s.pipeline("main.yml", c.image)
@@ -68,7 +68,7 @@ func TestExampleMain(t *testing.T) {
 				t.Fatalf("verdict %q\n%s", got, p.log)
 			}
 			digest := p.output("ocigate", "digest")
-			repository, err := name2(registry + "/acme/shop")
+			repository, err := name.NewRepository(registry+"/acme/shop", name.Insecure)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,6 +88,12 @@ func TestExampleMain(t *testing.T) {
 			if got := strings.TrimSpace(s.read(filepath.Join(s.stubs, "ref"))); got != ownCommit {
 				t.Errorf("the action is of the commit %q", got)
 			}
+			if c.verdict != "PASSED" {
+				s.onlyCodeScanning()
+				if p := s.act("push"); p.code != 0 {
+					t.Error(p.log)
+				}
+			}
 			var doc struct {
 				Runs []struct{ Results []struct{} }
 			}
@@ -101,8 +107,15 @@ func TestExampleMain(t *testing.T) {
 	}
 }
 
-func name2(repository string) (name.Repository, error) {
-	return name.NewRepository(repository, name.Insecure)
+// onlyCodeScanning leaves the last job of the example. Act does not go on after a workflow that
+// was called has failed, as GitHub does; what the jobs before have left is in the stubs.
+func (s *stage) onlyCodeScanning() {
+	s.t.Helper()
+	text := s.read(filepath.Join(s.dir, ".github/workflows/main.yml"))
+	head, _, _ := strings.Cut(text, "  build:\n")
+	_, job, _ := strings.Cut(text, "  code-scanning:\n")
+	_, job, _ = strings.Cut(job, "    runs-on:")
+	s.write(".github/workflows/main.yml", head+"  code-scanning:\n    runs-on:"+job)
 }
 
 // registry lets skopeo speak plain http to a registry on loopback.
