@@ -4,6 +4,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,6 +86,9 @@ func TestExampleMain(t *testing.T) {
 			if (p.code == 0) != c.pushed {
 				t.Errorf("act says %d", p.code)
 			}
+			if c.swapped != "" && !strings.Contains(p.log, "not the one that was judged") {
+				t.Error(p.log)
+			}
 			if got := strings.TrimSpace(s.read(filepath.Join(s.stubs, "ref"))); got != ownCommit {
 				t.Errorf("the action is of the commit %q", got)
 			}
@@ -118,17 +122,17 @@ func (s *stage) onlyCodeScanning() {
 	s.write(".github/workflows/main.yml", head+"  code-scanning:\n    runs-on:"+job)
 }
 
-// registry lets skopeo speak plain http to a registry on loopback.
+// registry lets the real skopeo speak plain http to a registry on loopback.
 func (s *stage) registry(host string) {
 	s.t.Helper()
-	conf := filepath.Join(s.stubs, "registries.conf")
-	if err := os.WriteFile(conf, []byte("[[registry]]\nlocation = \""+host+"\"\ninsecure = true\n"), 0o600); err != nil {
+	conf, wrapper := filepath.Join(s.stubs, "registries.conf"), filepath.Join(s.stubs, "bin/skopeo")
+	err := errors.Join(
+		os.WriteFile(conf, []byte("[[registry]]\nlocation = \""+host+"\"\ninsecure = true\n"), 0o600),
+		os.WriteFile(wrapper, []byte("#!/bin/sh\nexec "+needed(s.t, "skopeo", "apt-get install skopeo")+" --registries-conf \"$STUBS/registries.conf\" \"$@\"\n"), 0o755))
+	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.env = []string{
-		"--var", "REGISTRY=" + host, "--env", "CONTAINERS_REGISTRIES_CONF=" + conf, "--env", "REGISTRY_AUTH_FILE=" + filepath.Join(s.stubs, "auth.json"),
-		"--env", "GITHUB_REPOSITORY=acme/shop",
-	}
+	s.env = []string{"--var", "REGISTRY=" + host, "--env", "REGISTRY_AUTH_FILE=" + filepath.Join(s.stubs, "auth.json"), "--env", "GITHUB_REPOSITORY=acme/shop"}
 }
 
 // output is that of the step with the id, in whatever job or workflow it is.

@@ -47,7 +47,7 @@ sha256() {
 
 enter_working_directory() {
   one_line working-directory "$INPUT_WORKING_DIRECTORY"
-  cd -- "${INPUT_WORKING_DIRECTORY:-.}" || die "the working-directory is not there"
+  cd -- "${INPUT_WORKING_DIRECTORY:-.}" 2>/dev/null || die "the working-directory is not there"
 }
 
 # choose_platform sets platform to OS-ARCH, as the names of releases have it.

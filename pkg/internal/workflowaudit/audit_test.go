@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -116,6 +117,20 @@ func TestMutations(t *testing.T) {
 				t.Errorf("not noticed; it says %q", broken)
 			}
 		})
+	}
+}
+
+// TestScannerVersion: what linked-in Trivy must never be: the releases that the hijackers made.
+func TestScannerVersion(t *testing.T) {
+	bad := regexp.MustCompile(`github\.com/aquasecurity/trivy(@| )v0\.69\.[456]\b`)
+	for _, name := range []string{"go.mod", "go.sum", "bench/go.mod", "bench/go.sum"} {
+		data, err := fs.ReadFile(repository, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := bad.Find(data); m != nil {
+			t.Errorf("%s: %s", name, m)
+		}
 	}
 }
 
