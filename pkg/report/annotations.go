@@ -36,13 +36,8 @@ func Annotations(w io.Writer, v verdict.Verdict, _ Options) error {
 	a := annotations{verdict: v, seen: map[string]*annotation{}}
 	a.collect()
 	var b strings.Builder
-	errs, warnings := a.errors, a.warnings
-	if v.ReportOnly {
-		// What does not fail the run is no error.
-		errs, warnings = nil, slices.Concat(errs, warnings)
-	}
-	writeAnnotations(&b, "error", errs, len(v.Subjects))
-	writeAnnotations(&b, "warning", warnings, len(v.Subjects))
+	writeAnnotations(&b, "error", a.errors, len(v.Subjects))
+	writeAnnotations(&b, "warning", a.warnings, len(v.Subjects))
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write verdict as annotations: %w", err)
 	}
@@ -76,10 +71,11 @@ func (a *annotations) collect() {
 	}
 	sortFound(found)
 	for _, f := range found {
-		switch f.entry.standing {
-		case standsFailed:
+		switch {
+		case f.entry.standing == standsFailed && !v.ReportOnly:
 			a.add(&a.errors, a.violation(f), f.platform)
-		case standsWarned:
+		case f.entry.standing == standsFailed, f.entry.standing == standsWarned:
+			// What does not fail the run is no error.
 			a.add(&a.warnings, a.violation(f), f.platform)
 		}
 	}

@@ -147,6 +147,11 @@ func TestAnnotationsOfReportOnly(t *testing.T) {
 	if strings.Contains(got, "::error") || !strings.Contains(got, "CVE-2021-36159") {
 		t.Error(got)
 	}
+	// What could not be decided fails such a run too.
+	v = run("legacy:7", func(in *verdict.Input) { in.ReportOnly = true }, undecidable())
+	if got := string(rendered(t, steps()[0], v)); !strings.Contains(got, "::error title=database") {
+		t.Error(got)
+	}
 }
 
 // TestOutputDigest: only what was judged as a whole has a digest to push.
