@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ocigate/ocigate/pkg/internal/escape"
 	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
@@ -20,9 +21,9 @@ func (p *page) clear(s verdict.SubjectVerdict) {
 	p.heading(styleBold, "To clear the gate")
 	for _, a := range actionsOf(s.Plan, verdict.ActionRebuild, verdict.ActionBase) {
 		p.wrapStyled(4, cell{text: "  - "}, cell{clean(a.Text), styleBold})
-		for _, do := range []string{a.Command, a.Edit} {
+		for _, do := range []string{typed(a.Command), typed(a.Edit)} {
 			if do != "" {
-				p.line("      " + clean(do) + atLine(a.Layer))
+				p.line("      " + do + atLine(a.Layer))
 			}
 		}
 	}
@@ -78,8 +79,8 @@ func (p *page) waive(plan *verdict.Plan) {
 		list += fmt.Sprintf(", … and %d more", n)
 	}
 	p.wrap(4, "  - ", "no fix exists yet: waive until "+clean(until)+", or remove the package: "+list)
-	if command != "" {
-		p.command("", strings.Fields(clean(command)))
+	if command = typed(command); command != "" {
+		p.command("", strings.Fields(command))
 	}
 }
 
@@ -184,6 +185,15 @@ func layerTitle(s verdict.SubjectVerdict, a verdict.Action) string {
 	return text
 }
 
+// typed is a command, which is shown whole or not at all: one that is cut is another.
+func typed(s string) string {
+	const most = 4000
+	if len(s) > most || escape.Text(s) != s {
+		return ""
+	}
+	return s
+}
+
 func (p *page) upgrades(fixes []verdict.Fix) {
 	var rows [][]cell
 	for i, f := range fixes {
@@ -192,7 +202,7 @@ func (p *page) upgrades(fixes []verdict.Fix) {
 		}
 		rows = append(rows, []cell{
 			{fmt.Sprintf("clears %d", f.Clears), styleNone}, {clean(f.Package), styleBold},
-			{clean(f.From) + " → " + clean(f.To), styleNone}, {clean(f.Command), styleNone},
+			{clean(f.From) + " → " + clean(f.To), styleNone}, {typed(f.Command), styleNone},
 		})
 	}
 	if len(rows) == 0 {

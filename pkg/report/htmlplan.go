@@ -45,7 +45,7 @@ func newHTMLSteps(s verdict.SubjectVerdict) htmlSteps {
 		Lookup:    lookupProblem(s.Plan),
 	}
 	for _, a := range actionsOf(s.Plan, verdict.ActionRebuild, verdict.ActionBase) {
-		h.Bases = append(h.Bases, htmlBase{clean(a.Text), clean(a.Command), clean(a.Edit)})
+		h.Bases = append(h.Bases, htmlBase{clean(a.Text), typed(a.Command), typed(a.Edit)})
 	}
 	groups := upgradeGroups(s)
 	if len(groups) == 1 {
@@ -63,7 +63,7 @@ func newHTMLSteps(s verdict.SubjectVerdict) htmlSteps {
 				h.More++
 				continue
 			}
-			h.Upgrades = append(h.Upgrades, htmlUpgrade{wording.Count(f.Clears, "violation"), clean(f.Package), clean(f.From), clean(f.To), clean(f.Command), g.title})
+			h.Upgrades = append(h.Upgrades, htmlUpgrade{wording.Count(f.Clears, "violation"), clean(f.Package), clean(f.From), clean(f.To), typed(f.Command), g.title})
 		}
 	}
 	for _, a := range actionsOf(s.Plan, verdict.ActionChange) {
@@ -78,7 +78,7 @@ func newHTMLSteps(s verdict.SubjectVerdict) htmlSteps {
 			h.Unknown++
 			continue
 		}
-		h.Waivers = append(h.Waivers, htmlStep{clean(a.Text), clean(a.Command)})
+		h.Waivers = append(h.Waivers, htmlStep{clean(a.Text), typed(a.Command)})
 	}
 	return h
 }

@@ -56,8 +56,8 @@ func code(s string) string {
 // more careful, as it does not know who wrote what it is given.
 func shellCode(s string) string {
 	const signs = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+:/@'>=^~ "
-	if s = clean(s); s == "" || strings.Trim(s, signs) != "" || strings.TrimSpace(s) != s {
-		return code(s)
+	if s = typed(s); s == "" || strings.Trim(s, signs) != "" || strings.TrimSpace(s) != s {
+		return escapeMarkdown(s)
 	}
 	return "`" + s + "`"
 }

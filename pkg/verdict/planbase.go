@@ -100,8 +100,8 @@ func (p *planner) newerBases(in Input, candidates []Candidate) {
 
 // baseAction is the step to a candidate, as far as its name says it.
 func (p *planner) baseAction(base evidence.Base, c Candidate) Action {
-	repository, from := splitTag(base.Reference)
-	_, to := splitTag(c.Reference)
+	repository, from := SplitTag(base.Reference)
+	_, to := SplitTag(c.Reference)
 	a := Action{Kind: ActionBase, Step: c.Step, Target: repository, From: from, To: to, Digest: c.Digest, Edit: "FROM " + c.Reference}
 	if base.Pinned && c.Digest != "" {
 		a.Edit += "@" + c.Digest
@@ -192,8 +192,8 @@ func onBase(ev evidence.Evidence, c Candidate) evidence.Evidence {
 	return ev
 }
 
-// splitTag takes a full name apart; the tag is empty where there is none.
-func splitTag(reference string) (repository, tag string) {
+// SplitTag takes a full name apart; the tag is empty where there is none.
+func SplitTag(reference string) (repository, tag string) {
 	reference, _, _ = strings.Cut(reference, "@")
 	if !hasTag(reference) {
 		return reference, ""
@@ -212,16 +212,12 @@ func shortName(repository string) string {
 
 // ApprovesBase says whether a base by this name, whose tag is shown to lead to it, would
 // be approved by every base rule that names images.
-func ApprovesBase(pol *policy.Policy, reference, digest string) bool {
+func ApprovesBase(pol *policy.Policy, reference string) bool {
 	for _, r := range pol.Rules {
 		if r.Base == nil || len(r.Base.Images) == 0 {
 			continue
 		}
-		var digests []string
-		if digest != "" {
-			digests = []string{digest}
-		}
-		if ok, _ := r.Base.Approves(reference, digests, true); !ok {
+		if ok, _ := r.Base.Approves(reference, nil, true); !ok {
 			return false
 		}
 	}
