@@ -112,13 +112,17 @@ func parseTag(s string) (*parsedTag, bool) {
 		return nil, false
 	}
 	rest := m[3]
+	t.pre = preWord.MatchString(t.prefix)
+	if rest == "" {
+		return t, true
+	}
 	if p := preForm.FindStringSubmatch(strings.ToLower(rest)); p != nil {
 		t.pre = true
 		rest = ""
 		if p[1] != "" {
 			rest = "-" + p[1]
 		}
-	} else if preWord.MatchString(rest) || preWord.MatchString(t.prefix) {
+	} else if preWord.MatchString(rest) {
 		t.pre = true
 	}
 	if r := revisionForm.FindStringSubmatch(rest); r != nil {

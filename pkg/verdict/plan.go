@@ -300,7 +300,7 @@ func (p *planner) waiver(id string, fs []*failure, until time.Time) Action {
 	if len(names) == 1 {
 		a.Command += " --package " + names[0]
 	}
-	a.Command += " --until " + a.Until + " --reason 'no fix exists yet' --owner OWNER"
+	a.Command += " --until " + a.Until + " --reason no-fix-exists-yet --owner OWNER"
 	if p.limits.ReferenceRequired {
 		a.Command += " --reference TICKET"
 	}

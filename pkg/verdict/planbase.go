@@ -165,7 +165,8 @@ func onBase(ev evidence.Evidence, c Candidate) evidence.Evidence {
 	own := map[string]bool{}
 	packages := slices.DeleteFunc(slices.Clone(ev.Packages), func(p evidence.Package) bool { return fromBase(ev, p.Layer) })
 	for _, p := range packages {
-		if p.Class == evidence.ClassOS {
+		above := func(facts evidence.LayerFacts) bool { return sameLayer(p.Layer, facts) }
+		if p.Class == evidence.ClassOS && slices.ContainsFunc(ev.Layers[ev.Base.Layers:], above) {
 			own[p.Name] = true
 		}
 	}
