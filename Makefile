@@ -10,7 +10,7 @@ ACTIONLINT  := v1.7.12
 BIN  := bin/ocigate
 DEMO := bin/demo
 
-.PHONY: help build demo test lint bench clean
+.PHONY: help build demo test lint bench profile clean
 
 help: ## show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -35,11 +35,15 @@ lint: ## gofmt, go vet, staticcheck, actionlint, tidy modules
 	go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT)
 	go mod tidy -diff
 	cd bench && go mod tidy -diff
+	cd bench/trivy && go mod tidy -diff
 
 bench: build ## measure ocigate beside the Trivy CLI of the same version, and beside cosign's
 	cd bench && go run ./cmd/compare -ocigate ../$(BIN)
 	.ci/cosign-clients
 	cd bench && go run ./cmd/signatures -ocigate ../$(BIN)
+
+profile: build ## say where the CPU goes in a cold scan of the large image
+	cd bench && go run ./cmd/profile -ocigate ../$(BIN)
 
 clean: ## remove what was built
 	rm -rf bin

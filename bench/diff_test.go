@@ -3,16 +3,16 @@
 package bench
 
 import (
-	"archive/tar"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ocigate/ocigate/bench/large"
 )
 
 // TestFindingsEqualTrivy compares every finding with the real CLI's, on the shared
@@ -25,25 +25,13 @@ func TestFindingsEqualTrivy(t *testing.T) {
 	if _, err := os.Stat(data); err != nil {
 		t.Skipf("no images and database: %v (set OCIGATE_TEST_DATA)", err)
 	}
-	dir := t.TempDir()
-	db := unpackDatabase(t, filepath.Join(data, "db", "full-cache.tar.zst"), dir)
-	trivy, err := BuildTrivy(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ocigate, err := BuildOcigate(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	policyFile := filepath.Join(dir, "policy.yaml")
-	if err := os.WriteFile(policyFile, []byte(Policy), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	p := newPrograms(t, data)
 	t.Run("multiarch.oci.tar", func(t *testing.T) {
 		whole := filepath.Join(t.TempDir(), "layout")
 		untar(t, filepath.Join(data, "images", "multiarch.oci.tar"), whole)
 		for _, one := range platforms(t, whole) {
-			compare(t, trivy, ocigate, db, policyFile, one, one)
+			s := Scan{Image: one, Secrets: true}
+			compare(t, p, s, s)
 		}
 	})
 	for _, archive := range archives(t, data) {
@@ -53,26 +41,87 @@ func TestFindingsEqualTrivy(t *testing.T) {
 				input = filepath.Join(t.TempDir(), "layout") // the CLI reads layouts, but no tar of one
 				untar(t, archive, input)
 			}
-			compare(t, trivy, ocigate, db, policyFile, input, archive)
+			compare(t, p, Scan{Image: input, Secrets: true}, Scan{Image: archive, Secrets: true})
+		})
+	}
+	testLarge(t, p, data)
+}
+
+// testLarge compares the findings in the benchmark's large image, where OCIGATE_BENCH_LARGE
+// is set: it takes minutes to make and to scan.
+func testLarge(t *testing.T, p programs, data string) {
+	if os.Getenv("OCIGATE_BENCH_LARGE") == "" {
+		t.Log("the large image is left out: set OCIGATE_BENCH_LARGE")
+		return
+	}
+	img, err := large.Make(t.Context(), large.Options{Data: data, Progress: func(s string) { t.Log(s) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := NewDiskRegistry(img.Layout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	ref, err := r.PushLayout(img.Layout, "large")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]Scan{
+		"large archive": {Image: img.Archive}, "large layout": {Image: img.Layout}, "large, from a registry": {Image: ref, Registry: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.Secrets = true
+			compare(t, p, s, s)
 		})
 	}
 }
 
-// compare runs both programs, each on the form of the image that it can read.
-func compare(t *testing.T, trivy, ocigate, db, policyFile, forTrivy, forOcigate string) {
+// programs are what is compared, and what both need.
+type programs struct{ trivy, ocigate, db, policy string }
+
+func newPrograms(t *testing.T, data string) (p programs) {
 	t.Helper()
-	want, err := RunTrivy(trivy, db, forTrivy)
+	if _, err := exec.LookPath("zstd"); err != nil {
+		if os.Getenv("OCIGATE_CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skipf("zstd is not installed: %v", err)
+	}
+	dir := t.TempDir()
+	var err1, err2, err3 error
+	p.db, err1 = UnpackDatabase(filepath.Join(data, "db", "full-cache.tar.zst"), dir)
+	p.trivy, err2 = BuildTrivy(dir)
+	p.ocigate, err3 = BuildOcigate(dir)
+	p.policy = filepath.Join(dir, "policy.yaml")
+	if err := errors.Join(err1, err2, err3, os.WriteFile(p.policy, []byte(Policy), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func untar(t *testing.T, archive, dir string) {
+	t.Helper()
+	if err := Untar(archive, dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// compare runs both programs, each on the form of the image that it can read.
+func compare(t *testing.T, p programs, forTrivy, forOcigate Scan) {
+	t.Helper()
+	want, err := forTrivy.RunTrivy(p.trivy, p.db)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := RunOcigate(ocigate, db, t.TempDir(), policyFile, forOcigate)
+	got, err := forOcigate.RunOcigate(p.ocigate, p.db, t.TempDir(), p.policy)
 	if err != nil {
 		t.Fatal(err)
 	}
-	diff(t, "vulnerabilities", want.Vulnerabilities, got.Vulnerabilities)
-	diff(t, "secrets", want.Secrets, got.Secrets)
-	diff(t, "packages", want.Packages, got.Packages)
-	t.Logf("%d packages, %d vulnerabilities, %d secrets", len(got.Packages), len(got.Vulnerabilities), len(got.Secrets))
+	for _, d := range Diff(want, got) {
+		t.Error(d)
+	}
+	t.Log(got)
 }
 
 // platforms makes a layout of one image out of each platform of a layout's index:
@@ -140,93 +189,4 @@ func archives(t *testing.T, data string) []string {
 		}
 	}
 	return single
-}
-
-func diff[T comparable](t *testing.T, what string, want, got []T) {
-	t.Helper()
-	count := map[T]int{}
-	for _, w := range want {
-		count[w]++
-	}
-	for _, g := range got {
-		count[g]--
-	}
-	shown := 0
-	for v, n := range count {
-		if n == 0 || shown > 10 {
-			continue
-		}
-		shown++
-		who := "only Trivy"
-		if n < 0 {
-			who = "only ocigate"
-		}
-		t.Errorf("%s: %s has %+v", what, who, v)
-	}
-	if len(want) != len(got) {
-		t.Errorf("%s: Trivy %d, ocigate %d", what, len(want), len(got))
-	}
-}
-
-func unpackDatabase(t *testing.T, archive, dir string) string {
-	t.Helper()
-	db := filepath.Join(dir, "cache")
-	if err := os.MkdirAll(db, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	zstd := exec.Command("zstd", "-d", "--long=27", "-c", archive)
-	pipe, err := zstd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := zstd.Start(); err != nil {
-		if os.Getenv("OCIGATE_CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skipf("zstd is not installed: %v", err)
-	}
-	extract(t, pipe, db)
-	if err := zstd.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	return db
-}
-
-func untar(t *testing.T, archive, dir string) {
-	t.Helper()
-	f, err := os.Open(archive)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	extract(t, f, dir)
-}
-
-func extract(t *testing.T, r io.Reader, dir string) {
-	t.Helper()
-	tr := tar.NewReader(r)
-	for {
-		h, err := tr.Next()
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		if err == nil && !filepath.IsLocal(filepath.FromSlash(strings.TrimPrefix(h.Name, "./"))) && h.Name != "./" {
-			err = fmt.Errorf("%s leaves the directory", h.Name)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(dir, h.Name)
-		if h.Typeflag == tar.TypeDir {
-			err = os.MkdirAll(path, 0o755)
-		} else if err = os.MkdirAll(filepath.Dir(path), 0o755); err == nil {
-			var b []byte
-			if b, err = io.ReadAll(tr); err == nil {
-				err = os.WriteFile(path, b, 0o644)
-			}
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 }

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/gate"
 	"github.com/ocigate/ocigate/pkg/image"
@@ -76,11 +78,7 @@ func assembleScan(g *gate.Gate, f *checkFlags, images image.Options, transport h
 	if cache != nil {
 		opts.Cache = cache
 	}
-	scanner, err := scan.New(opts)
-	if err != nil {
-		return &failure{err}
-	}
-	g.Scanner = &scanAdapter{scanner}
+	g.Scanner = &scanAdapter{scan.New(opts)}
 	g.OpenDatabase = func(ctx context.Context) (*gate.OpenedDatabase, error) { return openDatabase(ctx, db) }
 	return nil
 }
@@ -152,26 +150,18 @@ func javaOpener(o vulndb.Options) func(context.Context) (string, evidence.Databa
 type scanAdapter struct{ scanner *scan.Scanner }
 
 func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Database, ask gate.ScanRequest) (*evidence.Evidence, error) {
-	e := &evidence.Evidence{Image: imageFacts(img)}
-	e.Problems = configFacts(e, img, nil)
-	in := scan.Image{Name: img.Subject.Reference, Config: img.Config, Paths: ask.Paths, HiddenPaths: ask.HiddenPaths, SearchBase: ask.BaseSecrets}
+	in := scan.Image{Name: img.Subject.Reference, Config: img.Config, Paths: ask.Paths, HiddenPaths: ask.HiddenPaths,
+		SkipSecrets: ask.SkipSecrets, SearchBase: ask.BaseSecrets}
 	for _, l := range img.Layers {
 		in.Layers = append(in.Layers, toScanLayer(img, l))
 	}
 	if img.OnDaemonsWord && !s.scanner.Known(ctx, in) {
-		// The export comes anyway, and brings a configuration that is verified.
-		if err := img.Export(ctx); err != nil {
-			if ctx.Err() != nil {
-				return e, ctx.Err()
-			}
-			area, what, hint := explain(err)
-			e.Problems = append(e.Problems, evidence.Problem{Area: area, What: what, Message: err.Error(), Hint: hint})
-			return e, nil
-		}
-		return s.Scan(ctx, img, db, ask)
+		byExport(&in, img)
 	}
 	inv, err := s.scanner.Analyze(ctx, in)
+	e := &evidence.Evidence{Image: imageFacts(img)}
 	if err != nil {
+		e.Problems = configFacts(e, img, nil)
 		return e, err
 	}
 	e.Image.User, e.Layers, e.Problems = inv.User, inv.Layers, inv.Problems
@@ -197,6 +187,21 @@ func (s *scanAdapter) Scan(ctx context.Context, img *image.Image, db *gate.Datab
 	hashConfigSecrets(e.Findings, img, inv)
 	e.Problems = append(e.Problems, m.Problems...)
 	return e, nil
+}
+
+// byExport has the layers of a daemon's image read while its export comes. Everything
+// is verified then: the layers that the cache knows are hashed, and the configuration is
+// the export's.
+func byExport(in *scan.Image, img *image.Image) {
+	in.Confirm = func(ctx context.Context) (*v1.ConfigFile, error) {
+		if err := img.Export(ctx); err != nil {
+			return nil, err
+		}
+		return img.Config, nil
+	}
+	for i, l := range img.Layers {
+		in.Layers[i].OnDaemonsWord, in.Layers[i].HashStored = false, storedDigest(l)
+	}
 }
 
 func databaseProblem(err error) evidence.Problem {
@@ -250,10 +255,14 @@ func toScanLayer(img *image.Image, l *image.Layer) scan.Layer {
 		// Content is by digest there; a layer that is refused is so on a cache hit, too.
 		out.HashStored = func(context.Context) (string, error) { return out.Digest, l.Refused() }
 	default:
-		out.HashStored = func(ctx context.Context) (string, error) {
-			h, err := l.StoredDigest(ctx)
-			return h.String(), err
-		}
+		out.HashStored = storedDigest(l)
 	}
 	return out
+}
+
+func storedDigest(l *image.Layer) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		h, err := l.StoredDigest(ctx)
+		return h.String(), err
+	}
 }

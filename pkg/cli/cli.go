@@ -76,6 +76,7 @@ type app struct {
 
 // Main runs the command line and returns the exit code.
 func Main(args []string, streams Streams, env Env) int {
+	tuneCollector(env, os.DirFS("/"))
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	signals := make(chan os.Signal, 1)

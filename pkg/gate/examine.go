@@ -80,7 +80,7 @@ func scanRequest(img *image.Image, req Request) ScanRequest {
 	coverage, _ := pol.Coverage.On(img.Subject.Platform)
 	return ScanRequest{
 		EffectiveTime: req.EffectiveTime, Paths: req.Policy.FileGlobs(), HiddenPaths: req.Policy.HiddenFileGlobs(),
-		BaseSecrets: coverage.BaseSecretsRequired,
+		SkipSecrets: !req.Policy.SearchesSecrets(), BaseSecrets: coverage.BaseSecretsRequired,
 	}
 }
 

@@ -45,6 +45,8 @@ type ScanRequest struct {
 	// Paths are the globs of the files that the policy asks for, HiddenPaths of those
 	// that it asks for if a later layer deletes or replaces them.
 	Paths, HiddenPaths []string
+	// SkipSecrets leaves files unsearched for secrets: nothing asks for it.
+	SkipSecrets bool
 	// BaseSecrets demands that the layers of a base image are searched for secrets.
 	BaseSecrets bool
 }

@@ -24,7 +24,7 @@ import (
 // archive is a tar file whose headers were read once; entries are then read in place.
 type archive struct {
 	path  string
-	file  *os.File
+	file  archiveFile
 	size  int64
 	files map[string]span
 	links map[string]string
@@ -32,6 +32,13 @@ type archive struct {
 }
 
 type span struct{ offset, size int64 }
+
+// archiveFile is an open file, read at any place.
+type archiveFile interface {
+	io.ReaderAt
+	io.Closer
+	Stat() (fs.FileInfo, error)
+}
 
 // openArchive indexes a tar file. A gzipped one is inflated to TempDir first.
 func (o *opener) openArchive(ctx context.Context, path string) (*archive, error) {
@@ -105,54 +112,91 @@ func (o *opener) unzip(ctx context.Context, f *os.File) (*os.File, string, error
 
 // spool copies r to a new file in TempDir and returns that open for reading.
 func (o *opener) spool(ctx context.Context, r io.Reader) (*os.File, error) {
-	if o.TempDir == "" {
-		return nil, faultf(KindUsage, "the image has to be spooled, but there is no directory for temporary files")
-	}
-	f, err := os.CreateTemp(o.TempDir, "image-*.tar") // O_EXCL, mode 0600
+	f, err := o.spoolFile()
 	if err != nil {
 		return nil, err
 	}
-	limited := io.LimitReader(&contextReader{ctx, r}, o.Limits.MaxSpool+1)
-	n, err := io.CopyBuffer(struct{ io.Writer }{f}, limited, make([]byte, bufferSize))
-	if err == nil && n > o.Limits.MaxSpool {
-		err = limitError("the unpacked image", o.Limits.MaxSpool)
-	}
-	if err != nil {
+	if err := o.fillSpool(ctx, f, r); err != nil {
 		return nil, errors.Join(err, f.Close(), os.Remove(f.Name()))
 	}
 	return f, nil
 }
 
-func (o *opener) index(ctx context.Context, name string, f *os.File) (*archive, error) {
+func (o *opener) spoolFile() (*os.File, error) {
+	if o.TempDir == "" {
+		return nil, faultf(KindUsage, "the image has to be spooled, but there is no directory for temporary files")
+	}
+	return os.CreateTemp(o.TempDir, "image-*.tar") // O_EXCL, mode 0600
+}
+
+// fillSpool copies no more than MaxSpool, and reads while it writes.
+func (o *opener) fillSpool(ctx context.Context, w io.Writer, r io.Reader) error {
+	ctx, cancel := context.WithCancel(ctx)
+	a := newAhead(ctx, storedAhead, r.Read, nil, nil)
+	defer a.close()
+	defer cancel()
+	for left := o.Limits.MaxSpool; ; {
+		c := a.next()
+		if c == nil {
+			return ctx.Err()
+		}
+		n, err := len(c.bytes()), c.err
+		if left -= int64(n); left < 0 {
+			c.release()
+			return limitError("the unpacked image", o.Limits.MaxSpool)
+		}
+		_, werr := w.Write(c.bytes())
+		c.release()
+		switch {
+		case werr != nil:
+			return werr
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+func (o *opener) index(ctx context.Context, name string, f archiveFile) (*archive, error) {
 	st, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	a := &archive{path: name, file: f, size: st.Size(), files: map[string]span{}, links: map[string]string{}, sums: newArchiveSums()}
+	a := newArchive(name, f, st.Size())
 	// A seekable reader: archive/tar seeks over file data.
-	data := io.NewSectionReader(f, 0, a.size)
+	return a, o.indexFrom(ctx, a, io.NewSectionReader(f, 0, a.size), func(string) {})
+}
+
+func newArchive(name string, f archiveFile, size int64) *archive {
+	return &archive{path: name, file: f, size: size, files: map[string]span{}, links: map[string]string{}, sums: newArchiveSums()}
+}
+
+// indexFrom reads the headers and says of each file when it has come to it.
+func (o *opener) indexFrom(ctx context.Context, a *archive, data io.ReadSeeker, seen func(name string)) error {
 	tr := tar.NewReader(data)
 	for n := 0; ; n++ {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
-			return a, a.checkEmpty()
+			return a.checkEmpty()
 		}
 		if err != nil {
-			return nil, archiveError(err, n)
+			return archiveError(err, n)
 		}
 		if n >= o.Limits.MaxEntries {
-			return nil, faultf(KindLimit, "the archive has more than %d entries", o.Limits.MaxEntries)
+			return faultf(KindLimit, "the archive has more than %d entries", o.Limits.MaxEntries)
 		}
 		offset, err := data.Seek(0, io.SeekCurrent)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if err := a.add(h, offset); err != nil {
-			return nil, err
+			return err
 		}
+		seen(path.Clean(h.Name))
 	}
 }
 

@@ -28,10 +28,12 @@ type daemon struct {
 	id    v1.Hash
 	media types.MediaType // of what the ID names; empty in the classic image store
 
-	image    *Image
-	mu       sync.Mutex
-	exported *Image
-	file     io.Closer
+	image *Image
+	// life ends with the Set: exports outlive the callers who wanted them first.
+	life context.Context
+	end  context.CancelFunc
+	mu   sync.Mutex
+	dump *dump
 }
 
 func (o *opener) openDaemon(ctx context.Context, ref string) (*Set, error) {
@@ -56,8 +58,10 @@ func (o *opener) openDaemonAt(ctx context.Context, ref string, ep *docker.Endpoi
 		return nil, err
 	}
 	d := &daemon{opener: o, api: api, host: redactReference(ep.Host)}
+	d.life, d.end = context.WithCancel(context.WithoutCancel(ctx))
 	set, err := o.closeOnError(api, func() (*Set, error) { return d.inspect(ctx, ref) })
 	if err != nil {
+		d.end()
 		return nil, err
 	}
 	set.closers = append([]io.Closer{d}, set.closers...)
@@ -72,12 +76,13 @@ func isImageID(s string) bool {
 
 // Close implements io.Closer.
 func (d *daemon) Close() error {
+	d.end()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.file == nil {
+	if d.dump == nil {
 		return nil
 	}
-	return d.file.Close()
+	return d.dump.close()
 }
 
 // inspect resolves the reference once. Config and diff IDs are the daemon's word.
@@ -148,20 +153,28 @@ func (d *daemon) explain(ref string, err error) error {
 		withHint("is the daemon running, and may this user talk to it? " + loadHint)
 }
 
-// layer reads layer i out of the export, which the first caller makes.
+// layer reads layer i out of the export, which the first caller begins.
 func (d *daemon) layer(i int) func(context.Context) (io.ReadCloser, int64, error) {
 	return func(ctx context.Context) (io.ReadCloser, int64, error) {
-		if err := d.export(ctx); err != nil {
+		x, err := d.begin()
+		if err != nil {
 			return nil, -1, err
 		}
-		l := d.exported.Layers[i]
-		rc, size, err := l.stored(ctx)
-		if err != nil || l.Digest == (v1.Hash{}) {
-			return rc, size, err
+		name, place, err := x.early(ctx, d.image.Layers[i].DiffID)
+		if err != nil {
+			return nil, -1, err
 		}
-		// The blob's own name is checked here: the outer Layer knows no digest.
-		h, err := newHashedReader(l.name, rc, l.Digest, size)
-		return h, size, err
+		if name != "" {
+			digest, _ := blobDigest(name)
+			r := &earlyLayer{r: io.NewSectionReader(x.file.at(ctx), place.offset, place.size), end: func() error { return d.confirm(ctx, x, i, place) }}
+			return digested{io.NopCloser(r), digest}, place.size, nil
+		}
+		if err := d.await(ctx, x); err != nil {
+			return nil, -1, err
+		}
+		l := x.exported.Layers[i]
+		rc, size, err := l.stored(ctx)
+		return digested{rc, l.Digest}, size, err
 	}
 }
 

@@ -6,49 +6,204 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"math"
+	"os"
 	"slices"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
+// dump is one export of a daemon, from its first byte on. Layers are read out of it
+// while it comes, but none ends before all of it was checked.
+type dump struct {
+	file *growing
+	path string
+	done chan struct{}
+
+	mu      sync.Mutex
+	seen    map[string]span // files that have begun
+	changed chan struct{}
+
+	// archive, exported and err are written before done is closed.
+	archive  *archive
+	exported *Image
+	err      error
+}
+
 // export saves the image by ID to TempDir, once, and compares it with what inspect
-// said. A failed export may be tried again: the next caller's context may live longer.
+// said. It goes on where the first caller gives up; one that failed has failed for all.
 func (d *daemon) export(ctx context.Context) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.exported != nil {
-		return nil
-	}
-	a, err := d.save(ctx)
+	x, err := d.begin()
 	if err != nil {
 		return toError("export", d.reference, err)
 	}
-	exported, err := d.check(ctx, a)
-	if err != nil {
-		return toError("export", d.reference, errors.Join(err, spooled{a}.Close()))
-	}
-	d.file, d.exported = spooled{a}, exported
-	d.image.Config, d.image.OnDaemonsWord = exported.Config, false
-	d.image.Subject.ImageID = exported.Subject.ImageID
-	return nil
+	return d.await(ctx, x)
 }
 
-func (d *daemon) save(ctx context.Context) (*archive, error) {
-	rc, err := d.api.ImageSave(ctx, []string{d.id.String()})
-	if err != nil {
-		return nil, d.explain(d.id.String(), err)
+// begin begins an export unless one is under way or done.
+func (d *daemon) begin() (*dump, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.life.Err(); err != nil {
+		return nil, err
 	}
-	defer rc.Close()
-	f, err := d.spool(ctx, rc)
+	if d.dump != nil {
+		return d.dump, nil
+	}
+	f, err := d.spoolFile()
 	if err != nil {
 		return nil, err
 	}
-	a, err := d.index(ctx, f.Name(), f)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the daemon's export: %w", err), spooled{&archive{file: f}}.Close())
+	x := &dump{file: newGrowing(d.life, f), path: f.Name(), done: make(chan struct{}), seen: map[string]span{}, changed: make(chan struct{})}
+	d.dump = x
+	go d.run(d.life, x)
+	return x, nil
+}
+
+// await waits for the end of an export, and takes over what it proved.
+func (d *daemon) await(ctx context.Context, x *dump) error {
+	select {
+	case <-x.done:
+	case <-ctx.Done():
+		return toError("export", d.reference, ctx.Err())
 	}
+	if x.err != nil {
+		return toError("export", d.reference, x.err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.image.OnDaemonsWord {
+		d.image.Config, d.image.OnDaemonsWord = x.exported.Config, false
+		d.image.Subject.ImageID = x.exported.Subject.ImageID
+	}
+	return nil
+}
+
+func (d *daemon) run(ctx context.Context, x *dump) {
+	defer close(x.done)
+	defer func() {
+		if p := recover(); p != nil { // no caller's recover reaches this goroutine
+			x.err = fmt.Errorf("read the export: panic: %v", p)
+			x.file.end(x.err)
+		}
+	}()
+	a, err := d.save(ctx, x)
+	if err == nil {
+		x.archive = a
+		x.exported, err = d.check(ctx, a)
+	}
+	x.err = err
+}
+
+// save writes the export to the file, and reads its headers at the same time.
+func (d *daemon) save(ctx context.Context, x *dump) (*archive, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	rc, err := d.api.ImageSave(ctx, []string{d.id.String()})
+	if err != nil {
+		err = d.explain(d.id.String(), err)
+		x.file.end(err)
+		return nil, err
+	}
+	defer rc.Close()
+	var copied error
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if copied = d.fillSpool(ctx, x.file, rc); copied != nil && ctx.Err() != nil {
+			copied = context.Cause(ctx)
+		}
+		x.file.end(copied)
+	})
+	a := newArchive(x.path, x.file, math.MaxInt64) // how long it will be nobody knows
+	err = d.indexFrom(ctx, a, &growingReader{growingAt: growingAt{ctx, x.file}}, func(name string) { x.note(name, a.files) })
+	if err != nil {
+		err = fmt.Errorf("the daemon's export: %w", err)
+		cancel(err) // of a damaged export no more is wanted
+	}
+	wg.Wait()
+	if copied != nil { // then it is why the headers could not be read
+		return nil, copied
+	}
+	if err != nil {
+		return nil, err
+	}
+	a.size = x.file.n
 	return a, nil
+}
+
+// note makes a file known that has begun.
+func (x *dump) note(name string, files map[string]span) {
+	s, ok := files[name]
+	if !ok {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.seen[name] = s
+	close(x.changed)
+	x.changed = make(chan struct{})
+}
+
+// early waits until the export has come to a file whose name says that it is the
+// layer's content: blobs/sha256/HEX of the classic image store, HEX.tar of Podman. The
+// name is empty if the export ended without one: then its manifest knows.
+func (x *dump) early(ctx context.Context, diffID v1.Hash) (string, span, error) {
+	for {
+		x.mu.Lock()
+		changed := x.changed
+		for _, name := range []string{"blobs/" + diffID.Algorithm + "/" + diffID.Hex, diffID.Hex + ".tar"} {
+			if s, ok := x.seen[name]; ok {
+				x.mu.Unlock()
+				return name, s, nil
+			}
+		}
+		x.mu.Unlock()
+		select {
+		case <-changed:
+		case <-x.done:
+			return "", span{}, nil
+		case <-ctx.Done():
+			return "", span{}, ctx.Err()
+		}
+	}
+}
+
+// confirm waits for the end of the export, and for its manifest to say that layer i is
+// what was read.
+func (d *daemon) confirm(ctx context.Context, x *dump, i int, place span) error {
+	if err := d.await(ctx, x); err != nil {
+		return err
+	}
+	l := x.exported.Layers[i]
+	if s, ok := x.archive.find(l.name); !ok || s != place && !x.archive.equal(s, place) {
+		return &IntegrityError{l.name, "is in the daemon's export under two names, with different content"}
+	}
+	return nil
+}
+
+// close waits for the export, which must have been cancelled, and removes its file.
+func (x *dump) close() error {
+	<-x.done
+	return errors.Join(x.file.Close(), os.Remove(x.path))
+}
+
+// earlyLayer ends when the whole export has been found good.
+type earlyLayer struct {
+	r   io.Reader
+	end func() error
+}
+
+func (e *earlyLayer) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	if err != nil {
+		if failed := e.end(); failed != nil {
+			return n, failed
+		}
+	}
+	return n, err
 }
 
 // check finds the image in the export whose diff IDs are those of inspect, and

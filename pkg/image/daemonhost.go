@@ -3,9 +3,7 @@
 package image
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/docker/cli/cli/config"
@@ -119,11 +117,4 @@ func newDaemonClient(ep *docker.Endpoint) (*client.Client, error) {
 		}
 	}
 	return nil, faultf(KindUsage, "docker host %s: %w", redactReference(ep.Host), err)
-}
-
-// spooled removes a spool file when the Set is closed.
-type spooled struct{ *archive }
-
-func (s spooled) Close() error {
-	return errors.Join(s.archive.Close(), os.Remove(s.file.Name()))
 }

@@ -132,9 +132,9 @@ type Image struct {
 	// OnDaemonsWord is true while Config and diff IDs are what a daemon's inspect
 	// said and no export has confirmed them.
 	//
-	// For daemon images Export, and with it the first Layer.Open, writes Subject,
-	// Config and OnDaemonsWord. Read them before any layer is opened, or after a
-	// call of Export or Layer.Open has returned.
+	// For daemon images Export, and the end of a layer that is read, write Subject,
+	// Config and OnDaemonsWord. Read them before any layer is opened, or after a call
+	// of Export has returned and no layer is being read.
 	OnDaemonsWord bool
 
 	around surroundings
@@ -143,8 +143,10 @@ type Image struct {
 
 // Export makes sure that Config and diff IDs are verified: for a daemon image
 // it exports the image, once, and checks the export against what inspect said;
-// for every other source there is nothing to do. Layer.Open calls it. It is safe
-// for concurrent use. Errors are *Error.
+// for every other source there is nothing to do. Layer.Open begins the export, too,
+// and layers are read while it comes; but none ends before the export was checked. The
+// export ends with the Set, not with ctx. It is safe for concurrent use. Errors are
+// *Error.
 func (i *Image) Export(ctx context.Context) error {
 	if i.export == nil {
 		return nil

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"slices"
 	"strings"
@@ -29,8 +30,11 @@ type Layer struct {
 	// stored opens the stored bytes and says how many they must be (-1: unknown).
 	stored func(context.Context) (io.ReadCloser, int64, error)
 	// name is how errors call the blob: digest, or path in an archive.
-	name     string
-	refusal  error
+	name    string
+	refusal error
+	// ahead is how many chunks of compressed bytes are read before they are asked for;
+	// fewer than the default count as the default.
+	ahead    int
 	verified atomic.Bool
 	mu       sync.Mutex
 	sum      v1.Hash
@@ -56,26 +60,57 @@ func (l *Layer) Verified() bool { return l.verified.Load() }
 // io.EOF: archive/tar stops before. Reads end promptly when ctx does. Close waits
 // for nothing but the read under way.
 //
+// The reader is an io.WriterTo, and an io.Seeker that goes forwards from where it is
+// (io.SeekCurrent), as archive/tar does over files that nobody reads: bytes that are
+// passed over are not copied, but hashed as all others. A seek beyond the end fails.
+//
 // Layers with foreign urls and encrypted layers are refused (*Error, KindUnsupported).
 func (l *Layer) Open(ctx context.Context) (io.ReadCloser, error) {
-	if l.refusal != nil {
-		return nil, toError("open layer", l.name, l.refusal)
-	}
 	ctx, cancel := context.WithCancel(ctx)
-	raw, size, err := l.stored(ctx)
+	c, err := l.content(ctx)
 	if err != nil {
 		cancel()
 		return nil, toError("open layer", l.name, err)
 	}
-	hashed, err := newHashedReader(l.name, raw, l.Digest, size)
-	if err == nil {
-		var r *verifiedReader
-		if r, err = newVerifiedReader(l, hashed); err == nil {
-			return newReadAhead(ctx, cancel, r), nil
-		}
+	return newLayerReader(ctx, cancel, c), nil
+}
+
+func (l *Layer) content(ctx context.Context) (*content, error) {
+	hashed, err := l.hashed(ctx)
+	if err != nil {
+		return nil, err
 	}
-	cancel()
-	return nil, toError("open layer", l.name, errors.Join(err, raw.Close()))
+	c, err := newContent(ctx, l, hashed)
+	if err != nil {
+		return nil, errors.Join(err, hashed.Close())
+	}
+	return c, nil
+}
+
+// hashed opens the stored bytes, unless they are refused.
+func (l *Layer) hashed(ctx context.Context) (*hashedReader, error) {
+	if l.refusal != nil {
+		return nil, l.refusal
+	}
+	raw, size, err := l.stored(ctx)
+	if err != nil {
+		return nil, err
+	}
+	digest := l.Digest
+	if n, ok := raw.(digested); ok {
+		digest = n.digest
+	}
+	hashed, err := newHashedReader(l.name, raw, digest, size)
+	if err != nil {
+		return nil, errors.Join(err, raw.Close())
+	}
+	return hashed, nil
+}
+
+// digested are stored bytes whose digest nothing promised before they were found.
+type digested struct {
+	io.ReadCloser
+	digest v1.Hash
 }
 
 // StoredDigest hashes the stored bytes without inflating them, so that a caller
@@ -88,23 +123,47 @@ func (l *Layer) StoredDigest(ctx context.Context) (v1.Hash, error) {
 	if l.sum != (v1.Hash{}) {
 		return l.sum, nil
 	}
-	if l.refusal != nil {
-		return v1.Hash{}, toError("open layer", l.name, l.refusal)
-	}
-	raw, size, err := l.stored(ctx)
+	hashed, err := l.hashed(ctx)
 	if err != nil {
 		return v1.Hash{}, toError("open layer", l.name, err)
 	}
-	defer raw.Close()
-	hashed, err := newHashedReader(l.name, raw, l.Digest, size)
-	if err != nil {
-		return v1.Hash{}, toError("open layer", l.name, err)
-	}
-	if _, err := io.CopyBuffer(io.Discard, &contextReader{ctx, hashed}, make([]byte, bufferSize)); err != nil {
+	defer hashed.Close()
+	if err := drain(ctx, hashed); err != nil {
 		return v1.Hash{}, toError("read layer", l.name, err)
 	}
 	l.sum = hashed.sum()
 	return l.sum, nil
+}
+
+// drain reads to the end; a goroutine hashes while the next bytes are read.
+func drain(ctx context.Context, raw *hashedReader) error {
+	ctx, cancel := context.WithCancel(ctx)
+	raw.later = true
+	a := newAhead(ctx, contentAhead, raw.Read, &summer{hashes: []hash.Hash{raw.h}}, func(err error) error {
+		if !errors.Is(err, io.EOF) {
+			return err
+		}
+		if err := raw.check(); err != nil {
+			return err
+		}
+		return io.EOF
+	})
+	defer a.close()
+	defer cancel()
+	for {
+		c := a.next()
+		if c == nil {
+			return ctx.Err()
+		}
+		err := c.err
+		c.release()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // finish records a complete, verified pass.

@@ -220,6 +220,11 @@ func (o *opener) imageFrom(ctx context.Context, s blobStore, d *document) (*Imag
 	if err != nil {
 		return nil, err
 	}
+	if _, remote := s.(*registry); remote {
+		for _, l := range layers {
+			l.ahead = remoteAhead
+		}
+	}
 	image := &Image{Config: config, Layers: layers, Annotations: m.Annotations, around: surroundings{store: s}}
 	image.Subject.Reference = o.reference
 	image.Subject.Digest, image.Subject.ImageID = d.digest.String(), m.Config.Digest.String()

@@ -103,20 +103,22 @@ func (w *walker) walk(ctx context.Context, index *v1.IndexManifest, depth int) e
 	if depth > w.Limits.MaxIndexDepth {
 		return faultf(KindLimit, "indexes are nested more than %d deep", w.Limits.MaxIndexDepth)
 	}
-	for _, d := range index.Manifests {
+	ahead, stop := w.fetchAhead(ctx, index.Manifests)
+	defer stop()
+	for i, d := range index.Manifests {
 		if w.entries++; w.entries > w.Limits.MaxManifests {
 			return faultf(KindLimit, "the index has more than %d entries", w.Limits.MaxManifests)
 		}
 		var err error
 		switch {
 		case d.MediaType.IsIndex():
-			err = w.nested(ctx, d, depth)
+			err = w.nested(ctx, d, ahead[i], depth)
 		case descriptorPlatform(d) == attestationPlatform():
 			// No runtime chooses it. Every other claim to be no image (annotation,
 			// artifact type) is checked against the manifest: runtimes do not heed it.
 			w.attestations = append(w.attestations, d)
 		case d.MediaType.IsImage(), d.MediaType == "":
-			err = w.entry(ctx, d)
+			err = w.entry(ctx, d, ahead[i])
 		case d.MediaType == types.DockerManifestSchema1, d.MediaType == types.DockerManifestSchema1Signed:
 			err = faultf(KindUnsupported, "%s is a schema 1 manifest", d.Digest)
 		}
@@ -127,12 +129,12 @@ func (w *walker) walk(ctx context.Context, index *v1.IndexManifest, depth int) e
 	return nil
 }
 
-func (w *walker) nested(ctx context.Context, d v1.Descriptor, depth int) error {
+func (w *walker) nested(ctx context.Context, d v1.Descriptor, f *fetched, depth int) error {
 	if w.indexes[d.Digest] {
 		return nil
 	}
 	w.indexes[d.Digest] = true
-	doc, err := w.readDocument(ctx, w.store, d)
+	doc, _, err := w.take(ctx, d, f)
 	if err != nil {
 		return err
 	}
@@ -143,7 +145,7 @@ func (w *walker) nested(ctx context.Context, d v1.Descriptor, depth int) error {
 }
 
 // entry adds one manifest, unless another platform was asked for.
-func (w *walker) entry(ctx context.Context, d v1.Descriptor) error {
+func (w *walker) entry(ctx context.Context, d v1.Descriptor, f *fetched) error {
 	claimed := descriptorPlatform(d)
 	if image, ok := w.seen[d.Digest]; ok {
 		if image != nil && contradict(claimed, image.Subject.Platform) {
@@ -151,12 +153,12 @@ func (w *walker) entry(ctx context.Context, d v1.Descriptor) error {
 		}
 		return nil
 	}
-	if claimed.OS != "" && claimed.Architecture != "" && !w.wanted(claimed) && d.Annotations["vnd.docker.reference.type"] == "" {
+	if w.passedOver(d) {
 		w.there = append(w.there, claimed)
 		return nil
 	}
-	doc, err := w.readDocument(ctx, w.store, d)
-	if err != nil {
+	doc, image, err := w.take(ctx, d, f)
+	if doc == nil {
 		return err
 	}
 	if doc.index != nil {
@@ -172,7 +174,6 @@ func (w *walker) entry(ctx context.Context, d v1.Descriptor) error {
 		w.seen[d.Digest] = nil
 		return nil
 	}
-	image, err := w.imageFrom(ctx, w.store, doc)
 	if err != nil {
 		return err
 	}
@@ -185,6 +186,12 @@ func (w *walker) entry(ctx context.Context, d v1.Descriptor) error {
 	w.there = append(w.there, image.Subject.Platform)
 	w.images = append(w.images, image)
 	return nil
+}
+
+// passedOver: it says itself that it is for another platform than was asked for.
+func (w *walker) passedOver(d v1.Descriptor) bool {
+	claimed := descriptorPlatform(d)
+	return claimed.OS != "" && claimed.Architecture != "" && !w.wanted(claimed) && d.Annotations["vnd.docker.reference.type"] == ""
 }
 
 func (w *walker) contradiction(d v1.Descriptor, claimed evidence.Platform, image *Image) error {

@@ -125,3 +125,29 @@ func TestPure(t *testing.T) {
 		})
 	}
 }
+
+func TestSearchesSecretsWhereSomethingAsks(t *testing.T) {
+	vulnerabilities := "  vulnerabilities:\n    - {id: v, severity: [critical, unknown]}\n"
+	for name, c := range map[string]struct {
+		doc  string
+		want bool
+	}{
+		"vulnerabilities":              {"rules:\n" + vulnerabilities, false},
+		"secrets":                      {"rules:\n  secrets:\n    - {id: s, action: warn}\n", true},
+		"credentials":                  {"rules:\n  config:\n    - {id: c, env-secrets: forbidden}\n", true},
+		"other rules of configuration": {"rules:\n  config:\n    - {id: c, user: non-root}\n", false},
+		"coverage":                     {"coverage: {secrets: required}\nrules:\n" + vulnerabilities, true},
+		"of the base":                  {"coverage: {base-secrets: required}\nrules:\n" + vulnerabilities, true},
+		"of a platform":                {"coverage: {platforms: {linux/arm64: {secrets: required}}}\nrules:\n" + vulnerabilities, true},
+		"a section":                    {"rules:\n" + vulnerabilities + "images:\n  - match: [\"**\"]\n    rules:\n      secrets:\n        - {id: s}\n", true},
+	} {
+		p, err := load(t, loader{"p": document("p", c.doc)}, "p")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := p.SearchesSecrets(); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}

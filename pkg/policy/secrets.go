@@ -2,7 +2,11 @@
 
 package policy
 
-import "github.com/ocigate/ocigate/pkg/evidence"
+import (
+	"slices"
+
+	"github.com/ocigate/ocigate/pkg/evidence"
+)
 
 // SecretRule selects secrets and says how many are tolerated.
 type SecretRule struct {
@@ -10,6 +14,23 @@ type SecretRule struct {
 	Severities []evidence.Severity
 	// Max is the number of unwaived findings that is still a pass; default 0.
 	Max int
+}
+
+// SearchesSecrets says whether anything in the policy can depend on secrets in files: a
+// rule about secrets or credentials, a custom rule, or the coverage that it demands. The
+// search is the dearest part of a scan, so it is left out where nothing asks for it.
+func (p *Policy) SearchesSecrets() bool {
+	if p.Coverage.CoversSecrets() || slices.ContainsFunc(p.Rules, func(r Rule) bool {
+		return r.Secrets != nil || r.Custom != nil || r.Config != nil && r.Config.EnvSecretsForbidden
+	}) {
+		return true
+	}
+	for _, v := range p.variants {
+		if v != p && v.SearchesSecrets() {
+			return true
+		}
+	}
+	return false
 }
 
 func secretGroup() group {

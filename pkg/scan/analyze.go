@@ -10,16 +10,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"golang.org/x/sync/errgroup"
 
-	trivyimage "github.com/aquasecurity/trivy/pkg/fanal/image"
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
-	"github.com/aquasecurity/trivy/pkg/javadb"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/scan/analysis"
+	"github.com/ocigate/ocigate/pkg/scan/secret"
 )
 
 // Inventory is what analysing an image found, before any vulnerability is matched.
@@ -41,6 +40,7 @@ type Inventory struct {
 	// configSecrets are the values of config's findings; see ConfigSecrets.
 	configSecrets []ConfigSecret
 	baseLayers    int
+	secretScan    bool
 	java          *evidence.DatabaseState
 	complete      bool
 }
@@ -48,9 +48,9 @@ type Inventory struct {
 // Known says whether the cache holds every layer of the image, so that Analyze
 // would open none.
 func (s *Scanner) Known(ctx context.Context, img Image) bool {
-	base := img.unsearched()
+	unsearched := img.unsearched()
 	for i, l := range img.Layers {
-		if !s.records.look(ctx, s.key(l.DiffID, base[i])) {
+		if !s.records.look(ctx, s.key(l.DiffID, !unsearched[i])) {
 			return false
 		}
 	}
@@ -60,46 +60,15 @@ func (s *Scanner) Known(ctx context.Context, img Image) bool {
 // Analyze reads every layer that the cache does not know. A layer that cannot be
 // read is a Problem in the result; the error is for a cancelled context only.
 func (s *Scanner) Analyze(ctx context.Context, img Image) (*Inventory, error) {
-	inv := &Inventory{name: img.Name, complete: true,
+	inv := &Inventory{name: img.Name, complete: true, secretScan: !img.SkipSecrets,
 		records: make([]*record, len(img.Layers)), Layers: make([]evidence.LayerFacts, len(img.Layers))}
-	base := img.unsearched()
-	created := createdBy(img.Config, len(img.Layers))
 	java := &javaOnce{open: s.opts.JavaDB}
-	problems := make([]*evidence.Problem, len(img.Layers))
-
-	eg, egCtx := errgroup.WithContext(ctx)
-	eg.SetLimit(s.opts.Parallel)
-	for _, i := range largestFirst(img.Layers) {
-		l := img.Layers[i]
-		inv.Layers[i] = evidence.LayerFacts{Digest: l.Digest, DiffID: l.DiffID, MediaType: l.MediaType,
-			CompressedSize: l.CompressedSize, Verification: evidence.LayerNotVerified}
-		if base[i] {
-			inv.baseLayers++
-		}
-		eg.Go(func() error {
-			rec, how, err := s.layer(egCtx, l, base[i], java)
-			if err != nil {
-				if egCtx.Err() != nil {
-					return egCtx.Err()
-				}
-				problems[i] = s.layerProblem(l, err)
-				return nil
-			}
-			rec.Blob.Digest, rec.Blob.DiffID, rec.Blob.CreatedBy = l.Digest, l.DiffID, created[i]
-			inv.records[i] = rec
-			inv.Layers[i].Verification, inv.Layers[i].Size, inv.Layers[i].Files = how, rec.Blob.Size, rec.Facts.Files
-			return nil
-		})
-	}
-	if err := eg.Wait(); err != nil {
+	defer java.close()
+	r := &reading{s: s, inv: inv, java: java, problems: make([]*evidence.Problem, len(img.Layers))}
+	if err := r.read(ctx, &img); err != nil {
 		return nil, err
 	}
-	for _, p := range problems {
-		if p != nil {
-			inv.Problems = append(inv.Problems, *p)
-			inv.complete = false
-		}
-	}
+	r.finish(img)
 	inv.Problems = append(inv.Problems, java.problems(s.explain)...)
 	inv.java = java.used()
 	inv.records = slices.DeleteFunc(inv.records, func(r *record) bool { return r == nil })
@@ -110,35 +79,111 @@ func (s *Scanner) Analyze(ctx context.Context, img Image) (*Inventory, error) {
 		inv.User.Reason += " (not every layer could be read)"
 	}
 	inv.listFiles(img)
-	s.analyzeConfig(ctx, img, inv)
+	s.analyzeConfig(img, inv)
 	return inv, nil
 }
 
-// layer takes a layer from the cache, if its bytes are accounted for, or analyses it.
-func (s *Scanner) layer(ctx context.Context, l Layer, isBase bool, java *javaOnce) (*record, evidence.Verification, error) {
-	key := s.key(l.DiffID, isBase)
-	stored := l.Digest
-	if l.HashStored != nil {
-		var err error
-		if stored, err = l.HashStored(ctx); err != nil {
-			return nil, "", err
+// reading is the reading of an image's layers.
+type reading struct {
+	s        *Scanner
+	inv      *Inventory
+	java     *javaOnce
+	problems []*evidence.Problem
+}
+
+// read reads the layers, and those again that are searched for secrets where the
+// confirmed configuration says otherwise than the first.
+func (r *reading) read(ctx context.Context, img *Image) error {
+	unsearched := img.unsearched()
+	if err := r.layers(ctx, img.Layers, largestFirst(img.Layers), unsearched); err != nil || img.Confirm == nil {
+		return err
+	}
+	config, err := img.Confirm(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		p := r.s.layerProblem(Layer{DiffID: img.Name}, err)
+		r.inv.Problems, r.inv.complete = append(r.inv.Problems, *p), false
+		return nil
+	}
+	img.Config = config
+	confirmed := img.unsearched()
+	again := slices.DeleteFunc(largestFirst(img.Layers), func(i int) bool { return confirmed[i] == unsearched[i] })
+	return r.layers(ctx, img.Layers, again, confirmed)
+}
+
+// layers reads the layers of the given places.
+func (r *reading) layers(ctx context.Context, layers []Layer, places []int, unsearched []bool) error {
+	eg, egCtx := errgroup.WithContext(ctx)
+	eg.SetLimit(r.s.opts.Parallel)
+	for _, i := range places {
+		l, facts := layers[i], &r.inv.Layers[i]
+		*facts = evidence.LayerFacts{Digest: l.Digest, DiffID: l.DiffID, MediaType: l.MediaType,
+			CompressedSize: l.CompressedSize, Verification: evidence.LayerNotVerified}
+		eg.Go(func() error {
+			rec, how, err := r.s.layer(egCtx, l, !unsearched[i], r.java)
+			if err != nil {
+				if egCtx.Err() != nil {
+					return egCtx.Err()
+				}
+				r.inv.records[i], r.problems[i] = nil, r.s.layerProblem(l, err)
+				return nil
+			}
+			r.inv.records[i] = rec
+			facts.Verification, facts.Size, facts.Files = how, rec.Blob.Size, rec.Facts.Files
+			return nil
+		})
+	}
+	return eg.Wait()
+}
+
+// finish tells the records which layers they are of, and collects what could not be read.
+func (r *reading) finish(img Image) {
+	unsearched, created := img.unsearched(), createdBy(img.Config, len(img.Layers))
+	for i, l := range img.Layers {
+		if rec := r.inv.records[i]; rec != nil {
+			rec.Blob.Digest, rec.Blob.DiffID, rec.Blob.CreatedBy = l.Digest, l.DiffID, created[i]
+		}
+		if unsearched[i] && !img.SkipSecrets {
+			r.inv.baseLayers++
+		}
+		if p := r.problems[i]; p != nil {
+			r.inv.complete = false
+			// One cause, such as a daemon's export that broke off, is one problem.
+			if !slices.Contains(r.inv.Problems, *p) {
+				r.inv.Problems = append(r.inv.Problems, *p)
+			}
 		}
 	}
+}
+
+// layer takes a layer from the cache, if its bytes are accounted for, or analyses it.
+func (s *Scanner) layer(ctx context.Context, l Layer, secrets bool, java *javaOnce) (*record, evidence.Verification, error) {
+	key := s.key(l.DiffID, secrets)
 	if rec := s.records.get(ctx, key); rec != nil && s.sameJava(ctx, rec, java) {
-		switch {
-		case l.OnDaemonsWord:
+		if l.OnDaemonsWord {
 			return rec, evidence.LayerOnDaemonsWord, nil
-		case stored == l.DiffID || s.records.diffID(ctx, stored) == l.DiffID:
+		}
+		stored, err := l.stored(ctx)
+		if err != nil {
+			return nil, "", err
+		}
+		if stored == l.DiffID || s.records.diffID(ctx, stored) == l.DiffID {
 			return rec, evidence.LayerVerified, nil
 		}
 	}
 	s.progress("analysing layer " + l.DiffID)
-	rec, err := s.analyzeLayer(ctx, l, isBase, java)
+	rec, err := s.analyzeLayer(ctx, l, secrets, java)
 	if err != nil {
 		return nil, "", err
 	}
 	if len(rec.Failures) > 0 {
 		return rec, evidence.LayerVerified, nil // the cause may be this machine: ask again next time
+	}
+	stored, err := l.stored(ctx)
+	if err != nil {
+		return nil, "", err
 	}
 	// A cache that cannot be written costs time later, not the verdict.
 	if err := errors.Join(s.records.put(ctx, key, rec), s.records.putDigest(ctx, stored, l.DiffID)); err != nil {
@@ -147,14 +192,23 @@ func (s *Scanner) layer(ctx context.Context, l Layer, isBase bool, java *javaOnc
 	return rec, evidence.LayerVerified, nil
 }
 
+// stored is the digest of the layer's bytes as they are stored; empty where the source
+// has none.
+func (l Layer) stored(ctx context.Context) (string, error) {
+	if l.HashStored == nil {
+		return l.Digest, nil
+	}
+	return l.HashStored(ctx)
+}
+
 // sameJava says whether the jars of a cached layer were named by the Java database
 // that is in use now.
 func (s *Scanner) sameJava(ctx context.Context, rec *record, java *javaOnce) bool {
 	if !rec.Jars {
 		return true
 	}
-	digest, err := java.get(ctx)
-	return err == nil && digest == rec.JavaDB
+	_, err := java.get(ctx)
+	return err == nil && java.state.Digest == rec.JavaDB
 }
 
 func (s *Scanner) explain(err error) (area evidence.Area, what, hint string) {
@@ -171,15 +225,22 @@ func (s *Scanner) progress(msg string) {
 }
 
 // key is the cache key of a layer: everything that a record depends on but its bytes.
-func (s *Scanner) key(diffID string, isBase bool) string {
-	return fmt.Sprintf("%s\n%s\nsecrets=%t\n", s.version, diffID, !isBase)
+func (s *Scanner) key(diffID string, secrets bool) string {
+	return fmt.Sprintf("%s\n%s\nsecrets=%t\n", s.version, diffID, secrets)
 }
 
 // recordVersion changes whenever the meaning of a record does.
-const recordVersion = 2
+const recordVersion = 3
 
 func (s *Scanner) analysisVersion() string {
-	b, err := json.Marshal([]any{recordVersion, programVersion(), TrivyVersion, s.group.AnalyzerVersions(), s.handlers.Versions(), s.opts.Limits})
+	versions := map[analysis.Type]int{}
+	for _, a := range s.analyzers {
+		versions[a.Type] = a.Version
+	}
+	for _, a := range s.posts {
+		versions[a.Type] = a.Version
+	}
+	b, err := json.Marshal([]any{recordVersion, programVersion(), TrivyVersion, versions, s.opts.Limits})
 	if err != nil { // plain maps and numbers always marshal
 		return "unknown"
 	}
@@ -237,37 +298,56 @@ func (inv *Inventory) listFiles(img Image) {
 }
 
 // analyzeConfig searches the image configuration for secrets.
-func (s *Scanner) analyzeConfig(ctx context.Context, img Image, inv *Inventory) {
+func (s *Scanner) analyzeConfig(img Image, inv *Inventory) {
+	problem := func(msg string) {
+		inv.Problems = append(inv.Problems, evidence.Problem{Area: evidence.AreaScan, What: "image configuration", Message: msg})
+	}
 	defer func() {
 		if p := recover(); p != nil {
-			inv.Problems = append(inv.Problems, evidence.Problem{Area: evidence.AreaScan, What: "image configuration",
-				Message: fmt.Sprintf("the secret scanner panicked: %v", p)})
+			problem(fmt.Sprintf("the secret scanner panicked: %v", p))
 		}
 	}()
-	var os ftypes.OS
-	for _, r := range inv.records {
-		os.Merge(r.Blob.OS)
+	found, values, err := s.secrets.Config(img.Config)
+	if err != nil {
+		problem(err.Error())
+		return
 	}
-	if res := s.config.AnalyzeImageConfig(ctx, os, img.Config); res != nil && res.Secret != nil {
-		inv.configSecrets = configSecrets(img.Config, res.Secret.Findings)
-		maskFindings(res.Secret.Findings)
-		inv.config = res.Secret
+	inv.config = found
+	for _, v := range values {
+		inv.configSecrets = append(inv.configSecrets, ConfigSecret(v))
 	}
 }
 
 // unsearched says of each layer whether it is left out of the search for secrets.
 func (img Image) unsearched() []bool {
-	if img.SearchBase {
-		return make([]bool, len(img.Config.RootFS.DiffIDs))
+	switch {
+	case img.SkipSecrets:
+		return slices.Repeat([]bool{true}, len(img.Layers))
+	case img.SearchBase:
+		return make([]bool, len(img.Layers))
 	}
 	return baseLayers(img.Config)
+}
+
+// lastOfBase is the place in the history of the instruction that Trivy takes for the
+// last of a base image, -1 where there is none: the last CMD that a layer follows.
+func lastOfBase(history []v1.History) int {
+	layer := false
+	for i, h := range slices.Backward(history) {
+		layer = layer || !h.EmptyLayer
+		cmd := strings.HasPrefix(h.CreatedBy, "/bin/sh -c #(nop)  CMD") || strings.HasPrefix(h.CreatedBy, "CMD")
+		if layer && h.EmptyLayer && cmd {
+			return i
+		}
+	}
+	return -1
 }
 
 // baseLayers says of each layer whether Trivy takes it for a base image's, whose
 // secrets it leaves to the base image's own scan.
 func baseLayers(cfg *v1.ConfigFile) []bool {
 	base := make([]bool, len(cfg.RootFS.DiffIDs))
-	last := trivyimage.GuessBaseImageIndex(cfg.History)
+	last := lastOfBase(cfg.History)
 	n := 0
 	for i, h := range cfg.History {
 		if i > last {
@@ -300,63 +380,23 @@ func createdBy(cfg *v1.ConfigFile, layers int) []string {
 	return by
 }
 
+// largestFirst is the order in which layers are read. Where sizes say nothing it is that
+// of their diff IDs, in which a Docker daemon's export brings them.
 func largestFirst(layers []Layer) []int {
 	order := make([]int, len(layers))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
-		switch x, y := layers[a].CompressedSize, layers[b].CompressedSize; {
-		case x > y:
-			return -1
-		case x < y:
-			return 1
-		}
-		return 0
+		x, y := layers[a], layers[b]
+		return cmp.Or(cmp.Compare(y.CompressedSize, x.CompressedSize), cmp.Compare(x.DiffID, y.DiffID))
 	})
 	return order
 }
 
-// javaOnce opens the Java database once per image, when the first jar shows.
-type javaOnce struct {
-	open  func(context.Context) (string, evidence.DatabaseState, error)
-	once  sync.Once
-	tried bool
-	state evidence.DatabaseState
-	err   error
-}
+// ConfigSecret is a secret of the image configuration with its value, so that the
+// caller can mask it wherever else it stands. It must not be kept.
+type ConfigSecret secret.Value
 
-func (j *javaOnce) get(ctx context.Context) (string, error) {
-	j.once.Do(func() {
-		j.tried = true
-		if j.open == nil {
-			j.err = errors.New("no Java database is configured")
-			return
-		}
-		var dir string
-		if dir, j.state, j.err = j.open(ctx); j.err == nil {
-			// skip: the database is there; Trivy must not fetch one by itself.
-			javadb.Init(dir, nil, true, true, ftypes.RegistryOptions{})
-		}
-	})
-	return j.state.Digest, j.err
-}
-
-func (j *javaOnce) used() *evidence.DatabaseState {
-	if !j.tried || j.err != nil {
-		return nil
-	}
-	return &j.state
-}
-
-func (j *javaOnce) problems(explain func(error) (evidence.Area, string, string)) []evidence.Problem {
-	if j.err == nil {
-		return nil
-	}
-	_, _, hint := explain(j.err)
-	return []evidence.Problem{{Area: evidence.AreaDatabase, What: "Java database", Hint: hint,
-		Message: "the image holds jar files, which cannot be named without it: " + j.err.Error()}}
-}
-
-// JavaDatabase is the database that named the jars; nil if none was needed.
-func (inv *Inventory) JavaDatabase() *evidence.DatabaseState { return inv.java }
+// ConfigSecrets are the secrets that were found in the image configuration.
+func (inv *Inventory) ConfigSecrets() []ConfigSecret { return inv.configSecrets }

@@ -10,90 +10,39 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
-
 	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/internal/dbtest"
+	"github.com/ocigate/ocigate/pkg/scan/analysis"
 )
 
-type panicking struct{}
+func isBad(path string, _ fs.FileInfo) bool { return path == "app/bad" }
 
-func (panicking) Type() analyzer.Type { return "panicking" }
-func (panicking) Version() int        { return 1 }
-func (panicking) Required(p string, _ os.FileInfo) bool {
-	return p == "app/bad"
-}
-func (panicking) Analyze(context.Context, analyzer.AnalysisInput) (*analyzer.AnalysisResult, error) {
-	panic("out of range")
-}
-
-type panickingPost struct{ panicking }
-
-func (panickingPost) Type() analyzer.Type { return "panicking-post" }
-func (panickingPost) PostAnalyze(context.Context, analyzer.PostAnalysisInput) (*analyzer.AnalysisResult, error) {
-	panic("nil map")
-}
-
-// plant adds analysers as Trivy's registry would, before they are guarded.
-func plant(t *testing.T, s *Scanner) {
-	t.Helper()
-	group, err := analyzer.NewAnalyzerGroup(artifactOptionForTest())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, a := range map[string]any{"analyzers": panicking{}, "postAnalyzers": panickingPost{}} {
-		f, err := field(&group, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.Set(reflect.Append(f, reflect.ValueOf(a)))
-	}
-	if _, err := guardGroup(&group); err != nil {
-		t.Fatal(err)
-	}
-	s.group = group
-}
-
-func artifactOptionForTest() analyzer.AnalyzerOptions {
-	o := artifactOption()
-	return o.AnalyzerOptions()
+// planted is an analyser of the file app/bad.
+func planted(do func(context.Context) error) analysis.Analyzer {
+	return analysis.Analyzer{Type: "planted", Version: 1, Wants: isBad,
+		Analyze: func(ctx context.Context, _ analysis.File) (*analysis.Result, error) { return nil, do(ctx) }}
 }
 
 func TestPanickingAnalyserIsAProblem(t *testing.T) {
 	s := newScanner(t, Options{})
-	plant(t, s)
+	s.analyzers = append(s.analyzers, planted(func(context.Context) error { panic("out of range") }))
+	s.posts = append(s.posts, analysis.PostAnalyzer{Type: "planted-post", Version: 1, Wants: isBad,
+		Analyze: func(context.Context, analysis.Files, func(string, error)) (*analysis.Result, error) { panic("nil map") }})
 	inv := analyze(t, s, imageOf(tarOf(t, entry{name: "app/bad", body: "some content"})))
 	var got []string
 	for _, p := range inv.Problems {
 		got = append(got, fmt.Sprintf("%s %s %s", p.Area, p.Analyzer, p.What))
 	}
-	want := []string{"file panicking-post .", "file panicking app/bad"}
+	want := []string{"file planted-post .", "file planted app/bad"}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("problems %q, want %q", got, want)
-	}
-}
-
-func TestEveryAnalyserIsGuarded(t *testing.T) {
-	s := newScanner(t, Options{})
-	for name, want := range map[string]reflect.Type{"analyzers": reflect.TypeFor[*guarded](), "postAnalyzers": reflect.TypeFor[*guardedPost]()} {
-		f, err := field(&s.group, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if f.Len() == 0 {
-			t.Errorf("no %s", name)
-		}
-		for i := range f.Len() {
-			if got := f.Index(i).Elem().Type(); got != want {
-				t.Errorf("%s[%d] is a %s", name, i, got)
-			}
-		}
 	}
 }
 
@@ -101,11 +50,10 @@ const apkMusl = "C:Q1\nP:musl\nV:1.2.5-r0\nA:x86_64\no:musl\n\n"
 
 func TestUnreadablePackageDatabases(t *testing.T) {
 	cases := map[string]entry{
-		"apk with a line that stops the parser": {name: "lib/apk/db/installed", body: apkMusl + "P:long\nV:1.0-r0\np:" + strings.Repeat("x ", 70_000) + "\n\nP:hidden\nV:1.0-r0\n\n"},
-		"apk with a version that is none":       {name: "lib/apk/db/installed", body: apkMusl + "P:odd\nV:not a version\n\n"},
-		"dpkg with a broken paragraph":          {name: "var/lib/dpkg/status", body: "Package: a\nStatus: install ok installed\nVersion: 1\n\nthis is no header\n\n"},
-		"dpkg with a version that is none":      {name: "var/lib/dpkg/status", body: "Package: a\nStatus: install ok installed\nVersion: _:_\n\n"},
-		"rpm that is no database":               {name: "var/lib/rpm/rpmdb.sqlite", body: "garbage that is long enough to be looked at"},
+		"apk with a version that is none":  {name: "lib/apk/db/installed", body: apkMusl + "P:odd\nV:not a version\n\n"},
+		"dpkg with a broken paragraph":     {name: "var/lib/dpkg/status", body: "Package: a\nStatus: install ok installed\nVersion: 1\n\nthis is no header\n\n"},
+		"dpkg with a version that is none": {name: "var/lib/dpkg/status", body: "Package: a\nStatus: install ok installed\nVersion: _:_\n\n"},
+		"rpm that is no database":          {name: "var/lib/rpm/rpmdb.sqlite", body: "garbage that is long enough to be looked at"},
 	}
 	for name, e := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -176,27 +124,16 @@ func TestBrokenJavaDatabase(t *testing.T) {
 	}
 }
 
-type cancelling struct {
-	panicking
-	cancel context.CancelFunc
-}
-
-func (c cancelling) Analyze(ctx context.Context, _ analyzer.AnalysisInput) (*analyzer.AnalysisResult, error) {
-	c.cancel()
-	return nil, ctx.Err()
-}
-
 // An analyser that was interrupted leaves something out: the layer must not be
 // taken for complete, neither now nor from the cache later.
 func TestInterruptedAnalyserEntersNoCache(t *testing.T) {
 	cache := newMemory()
 	s := newScanner(t, Options{Cache: cache})
 	ctx, cancel := context.WithCancel(t.Context())
-	f, err := field(&s.group, "analyzers")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.Set(reflect.Append(f, reflect.ValueOf(&guarded{fileAnalyzer: cancelling{cancel: cancel}})))
+	s.analyzers = append(s.analyzers, planted(func(ctx context.Context) error {
+		cancel()
+		return ctx.Err()
+	}))
 	img := imageOf(tarOf(t, entry{name: "app/bad", body: "x"}))
 	if _, err := s.Analyze(ctx, img); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
@@ -206,22 +143,21 @@ func TestInterruptedAnalyserEntersNoCache(t *testing.T) {
 	}
 }
 
-func TestRequiredThatPanics(t *testing.T) {
-	s := newScanner(t, Options{})
-	f, err := field(&s.group, "analyzers")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.Set(reflect.Append(f, reflect.ValueOf(&guarded{fileAnalyzer: asking{}})))
-	inv := analyze(t, s, imageOf(tarOf(t, entry{name: "app/bad", body: "x"})))
-	if p := wantProblem(t, inv.Problems, evidence.AreaFile); p.What != "app/bad" {
-		t.Errorf("%+v", p)
+func TestQuestionsThatPanic(t *testing.T) {
+	body := entry{name: "app/bad", body: "some content"}
+	names := planted(func(context.Context) error { return nil })
+	names.Wants = func(path string, info fs.FileInfo) bool { return isBad(path, info) && path[len(path)] == 'x' }
+	heads := planted(func(context.Context) error { return nil })
+	heads.Head = func(_ string, head []byte) bool { return head[len(head)] == 'x' }
+	for _, a := range []analysis.Analyzer{names, heads} {
+		s := newScanner(t, Options{})
+		s.analyzers = append(s.analyzers, a)
+		inv := analyze(t, s, imageOf(tarOf(t, body)))
+		if p := wantProblem(t, inv.Problems, evidence.AreaFile); p.What != "app/bad" {
+			t.Errorf("%+v", p)
+		}
 	}
 }
-
-type asking struct{ panicking }
-
-func (asking) Required(string, os.FileInfo) bool { panic("index out of range") }
 
 // sparseTar is an executable of 3 GiB of which nothing is present, in PAX format 0.1.
 func sparseTar(t *testing.T) []byte {
@@ -391,7 +327,7 @@ func TestUnreadableRecordIsReplaced(t *testing.T) {
 	s := newScanner(t, Options{Cache: cache})
 	img := imageOf(tarOf(t, entry{name: "lib/apk/db/installed", body: apkMusl}))
 	analyze(t, s, img)
-	key := kindLayers + " " + s.key(img.Layers[0].DiffID, false)
+	key := kindLayers + " " + s.key(img.Layers[0].DiffID, true)
 	whole := cache.entries[key]
 	for _, damaged := range [][]byte{nil, whole[:len(whole)/2], []byte("{}"), bytes.Replace(whole, []byte(`"listing":"`), []byte(`"listing":"AAAA`), 1)} {
 		cache.entries[key] = damaged
@@ -409,7 +345,7 @@ func TestUnreadableRecordIsReplaced(t *testing.T) {
 // A record depends on everything that its key says, and on nothing else.
 func TestCacheKey(t *testing.T) {
 	s, limited := newScanner(t, Options{}), newScanner(t, Options{Limits: Limits{Entries: 7}})
-	keys := []string{s.key("sha256:a", false), s.key("sha256:a", true), s.key("sha256:b", false), limited.key("sha256:a", false)}
+	keys := []string{s.key("sha256:a", true), s.key("sha256:a", false), s.key("sha256:b", false), limited.key("sha256:a", false)}
 	slices.Sort(keys)
 	if len(slices.Compact(keys)) != 4 {
 		t.Errorf("keys %q", keys)
@@ -419,9 +355,14 @@ func TestCacheKey(t *testing.T) {
 			t.Errorf("%s does not hold %s", s.version, part)
 		}
 	}
-	for _, a := range s.guards {
-		if !strings.Contains(s.version, `"`+string(a.Type())+`":`) {
-			t.Errorf("the version of %s is not in the key", a.Type())
+	for _, a := range s.analyzers {
+		if !strings.Contains(s.version, `"`+string(a.Type)+`":`) {
+			t.Errorf("the version of %s is not in the key", a.Type)
+		}
+	}
+	for _, a := range s.posts {
+		if !strings.Contains(s.version, `"`+string(a.Type)+`":`) {
+			t.Errorf("the version of %s is not in the key", a.Type)
 		}
 	}
 }
@@ -453,4 +394,32 @@ func TestResolveUser(t *testing.T) {
 			t.Errorf("user %q: %+v", user, got)
 		}
 	}
+}
+
+// seekable is a layer's reader that skips, as those of pkg/image do.
+type seekable struct {
+	*bytes.Reader
+	skipped int64
+}
+
+func (s *seekable) Seek(offset int64, whence int) (int64, error) {
+	s.skipped += offset
+	return s.Reader.Seek(offset, whence)
+}
+func (*seekable) Close() error { return nil }
+
+func TestFilesThatNobodyReadsAreSkipped(t *testing.T) {
+	layer := tarOf(t, entry{name: "usr/lib/big.gz", body: strings.Repeat("x", 1<<20)}, entry{name: "lib/apk/db/installed", body: apkMusl})
+	img := imageOf(layer)
+	reader := &seekable{Reader: bytes.NewReader(layer)}
+	img.Layers[0].Open = func(context.Context) (io.ReadCloser, error) { return reader, nil }
+	inv := analyze(t, newScanner(t, Options{}), img)
+	if reader.skipped < 1<<20-1024 || inv.Layers[0].Size != int64(len(layer)) {
+		t.Errorf("skipped %d bytes of a layer of %d", reader.skipped, inv.Layers[0].Size)
+	}
+	reader.Reset(layer)
+	img = imageOf(layer)
+	img.Layers[0].Open = func(context.Context) (io.ReadCloser, error) { return reader, nil }
+	limited := analyze(t, newScanner(t, Options{Limits: Limits{LayerBytes: 1 << 19}}), img)
+	wantProblem(t, limited.Problems, evidence.AreaLimit)
 }

@@ -25,6 +25,16 @@ func measureArchive(ctx context.Context, name string, r io.ReaderAt, size int64,
 	return m.archive(name, r, size, 0)
 }
 
+// measureContent measures an archive that was put aside.
+func measureContent(ctx context.Context, c *content, limits Limits) error {
+	f, done, err := c.Open()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return measureArchive(ctx, c.path, f.Content, f.Info.Size(), limits)
+}
+
 type measure struct {
 	ctx     context.Context
 	limits  Limits

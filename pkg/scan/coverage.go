@@ -13,31 +13,36 @@ import (
 	"github.com/aquasecurity/trivy/pkg/detector/ospkg/rapidfort"
 	"github.com/aquasecurity/trivy/pkg/detector/ospkg/seal"
 	"github.com/aquasecurity/trivy/pkg/detector/ospkg/version"
-	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/scan/analysis"
 )
 
 // isOSAnalyzer says whether an analyser reads the operating system or its package
 // database. Their failures cannot be accepted.
 func isOSAnalyzer(name string) bool {
-	t := analyzer.Type(name)
-	return slices.Contains(analyzer.TypeOSes, t) || slices.Contains([]analyzer.Type{
-		analyzer.TypeApk, analyzer.TypeDpkg, analyzer.TypeRpm, analyzer.TypeRpmqa, analyzer.TypeBottlerocketInventory,
-		analyzer.TypeApkRepo, analyzer.TypeRedHatContentManifestType, analyzer.TypeRedHatDockerfileType,
-	}, t)
+	switch analysis.Type(name) {
+	case analysis.TypeAlma, analysis.TypeAlpine, analysis.TypeAmazon, analysis.TypeCentOS, analysis.TypeDebian, analysis.TypeFedora,
+		analysis.TypeOracle, analysis.TypeOSRelease, analysis.TypeRapidFortCurated, analysis.TypeRedHatBase, analysis.TypeRocky,
+		analysis.TypeUbuntu, analysis.TypeUbuntuESM,
+		analysis.TypeApk, analysis.TypeApkRepo, analysis.TypeBottlerocketInventory, analysis.TypeDpkg, analysis.TypeDpkgLicense,
+		analysis.TypeRedHatContentManifest, analysis.TypeRedHatDockerfile, analysis.TypeRpm, analysis.TypeRpmqa:
+		return true
+	}
+	return false
 }
 
 // coverage finds what Trivy passes over in silence.
 type coverage struct {
-	inv       *Inventory
-	facts     merged
-	detail    ftypes.ArtifactDetail
-	os        ftypes.OS
-	osErr     error
-	platforms []string
-	m         *Matched
+	inv    *Inventory
+	facts  merged
+	detail ftypes.ArtifactDetail
+	os     ftypes.OS
+	// unsupported is set where Trivy has no detector for os.
+	unsupported bool
+	platforms   []string
+	m           *Matched
 }
 
 func (c *coverage) problem(area evidence.Area, what, analyzer, message, hint string) {
@@ -206,7 +211,7 @@ func (c *coverage) knownOS() {
 		}
 		return
 	}
-	if c.osErr != nil {
+	if c.unsupported {
 		c.problem(evidence.AreaOS, name, "", "there are no advisories for this distribution: its packages were listed but not examined",
 			"use a supported distribution, or accept with `coverage: {os: optional}`")
 		return
@@ -291,7 +296,7 @@ func advisoryBuckets(os ftypes.OS, repo *ftypes.Repository) []string {
 	case ftypes.Bottlerocket:
 		return []string{bucket.NewBottlerocket().Name()}
 	}
-	return nil // Trivy has no detector for it: osErr says so
+	return nil // Trivy has no detector for it: unsupported says so
 }
 
 // unknownOS decides whether an image without an identified operating system is a

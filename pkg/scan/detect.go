@@ -5,29 +5,19 @@ package scan
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/samber/lo"
-
-	"github.com/aquasecurity/trivy-db/pkg/db"
 	dbtypes "github.com/aquasecurity/trivy-db/pkg/types"
 	"github.com/aquasecurity/trivy/pkg/clock"
-	detector "github.com/aquasecurity/trivy/pkg/detector/ospkg"
-	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
-	"github.com/aquasecurity/trivy/pkg/fanal/applier"
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
-	"github.com/aquasecurity/trivy/pkg/result"
-	"github.com/aquasecurity/trivy/pkg/scan/langpkg"
-	"github.com/aquasecurity/trivy/pkg/scan/local"
-	"github.com/aquasecurity/trivy/pkg/scan/ospkg"
 	scanutils "github.com/aquasecurity/trivy/pkg/scan/utils"
 	"github.com/aquasecurity/trivy/pkg/types"
-	"github.com/aquasecurity/trivy/pkg/vulnerability"
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/scan/apply"
+	"github.com/ocigate/ocigate/pkg/scan/match"
 )
 
 // Matched is what matching an inventory with the database found.
@@ -48,27 +38,14 @@ func (s *Scanner) Detect(ctx context.Context, inv *Inventory, platforms []string
 		}
 	}()
 	ctx = clock.With(ctx, at)
-	layers := &memoryApplier{inv: inv}
-	osScan := &osScanner{Scanner: ospkg.NewScanner()}
-	service := local.NewService(layers, osScan, langpkg.NewScanner(), vulnerability.NewClient(db.Config{}))
-	resp, err := service.Scan(ctx, inv.name, "", nil, types.ScanOptions{
-		PkgTypes:         types.PkgTypes,
-		PkgRelationships: ftypes.Relationships,
-		// SBOM makes the service list packages.
-		Scanners:            types.Scanners{types.VulnerabilityScanner, types.SecretScanner, types.SBOMScanner},
-		VulnSeveritySources: []dbtypes.SourceID{"auto"},
-	})
+	detail := inv.detail()
+	found, err := match.Run(ctx, inv.name, &detail)
 	if err != nil {
 		return nil, fmt.Errorf("match vulnerabilities: %w", err)
 	}
-	all := []dbtypes.Severity{dbtypes.SeverityUnknown, dbtypes.SeverityLow, dbtypes.SeverityMedium, dbtypes.SeverityHigh, dbtypes.SeverityCritical}
-	m = &Matched{Coverage: evidence.Coverage{Packages: map[string]int{}, SecretScan: true, BaseLayers: inv.baseLayers, Unreadable: inv.Unreadable}}
-	for i := range resp.Results {
-		// FilterResult also removes duplicates and sorts; no waiver of Trivy's applies.
-		if err := result.FilterResult(ctx, &resp.Results[i], result.IgnoreConfig{}, result.FilterOptions{Severities: all}); err != nil {
-			return nil, fmt.Errorf("sort findings: %w", err)
-		}
-		m.add(resp.Results[i], inv)
+	m = &Matched{Coverage: evidence.Coverage{Packages: map[string]int{}, SecretScan: inv.secretScan, BaseLayers: inv.baseLayers, Unreadable: inv.Unreadable}}
+	for _, r := range found.Results {
+		m.add(r, inv)
 	}
 	for _, r := range inv.records {
 		m.Coverage.Files += r.Facts.Files
@@ -79,55 +56,26 @@ func (s *Scanner) Detect(ctx context.Context, inv *Inventory, platforms []string
 			cmp.Compare(a.Version, b.Version), cmp.Compare(a.Path, b.Path))
 	})
 	evidence.SortFindings(m.Findings)
-	c := coverage{inv: inv, facts: mergeFacts(inv.records), detail: layers.detail, os: resp.OS, osErr: osScan.err, platforms: platforms, m: m}
+	c := coverage{inv: inv, facts: mergeFacts(inv.records), detail: detail, os: found.OS, unsupported: found.Unsupported, platforms: platforms, m: m}
 	c.check()
 	if m.Coverage.OS.Family != "" {
-		endOfLife(ctx, resp.OS, at, &m.Coverage.OS)
+		endOfLife(ctx, found.OS, at, &m.Coverage.OS)
 	}
 	return m, nil
 }
 
-// memoryApplier gives the layers to Trivy's service without a cache in between.
-type memoryApplier struct {
-	inv    *Inventory
-	detail ftypes.ArtifactDetail
-}
-
-func (a *memoryApplier) ApplyLayers(context.Context, string, []string) (ftypes.ArtifactDetail, error) {
-	blobs := make([]ftypes.BlobInfo, len(a.inv.records))
-	var layers ftypes.Layers
-	for i, r := range a.inv.records {
+// detail is what the image holds when its layers are on top of each other, and the
+// secrets of its configuration.
+func (inv *Inventory) detail() ftypes.ArtifactDetail {
+	blobs := make([]ftypes.BlobInfo, len(inv.records))
+	for i, r := range inv.records {
 		blobs[i] = r.Blob
-		if l := r.Blob.Layer(); !lo.IsEmpty(l) {
-			layers = append(layers, l)
-		}
 	}
-	d := applier.ApplyLayers(blobs)
-	d.ImageConfig.Secret = a.inv.config
-	d.Layers = layers
-	a.detail = d
-	switch {
-	case !d.OS.Detected():
-		return d, analyzer.ErrUnknownOS
-	case d.Packages == nil:
-		return d, analyzer.ErrNoPkgsDetected
+	d := apply.Layers(blobs)
+	if inv.config != nil {
+		d.Secrets = append(d.Secrets, ftypes.Secret{FilePath: inv.name, Findings: inv.config.Findings})
 	}
-	return d, nil
-}
-
-// osScanner keeps the error that Trivy's service drops: an operating system
-// without a detector is reported as having no vulnerabilities.
-type osScanner struct {
-	ospkg.Scanner
-	err error
-}
-
-func (o *osScanner) Scan(ctx context.Context, t types.ScanTarget, opts types.ScanOptions) (types.Result, bool, error) {
-	r, eosl, err := o.Scanner.Scan(ctx, t, opts)
-	if errors.Is(err, detector.ErrUnsupportedOS) {
-		o.err = err
-	}
-	return r, eosl, err
+	return d
 }
 
 func (m *Matched) add(r types.Result, inv *Inventory) {

@@ -5,6 +5,8 @@ package scan
 import (
 	"archive/tar"
 	"bufio"
+	"bytes"
+	"context"
 	"errors"
 	"io"
 	"path"
@@ -165,7 +167,7 @@ func isParent(name string) bool {
 // store has hundreds of thousands, of which one is enough to know.
 const maxForeign = 100
 
-func (f *facts) collect(in *file) error {
+func (f *facts) collect(ctx context.Context, in *file) error {
 	if in.hdr.Typeflag != tar.TypeDir && isParent(in.name) {
 		f.Covered[in.name] = in.hdr.Linkname
 	}
@@ -198,12 +200,11 @@ func (f *facts) collect(in *file) error {
 	if !regular || in.hdr.Size > 4<<20 {
 		return nil
 	}
-	r, err := in.open()
+	c, err := in.load(ctx)
 	if err != nil {
 		return in.cause(err)
 	}
-	defer r.Close()
-	return f.parse(in.name, r)
+	return f.parse(in.name, bytes.NewReader(c.data))
 }
 
 func (f *facts) parse(name string, r io.Reader) error {
@@ -230,6 +231,21 @@ func (f *facts) parse(name string, r io.Reader) error {
 		} else if err != nil {
 			return err
 		}
+	}
+}
+
+// readLine reads a line of any length but keeps only its first 4 KiB.
+func readLine(br *bufio.Reader) (string, error) {
+	var b []byte
+	for {
+		part, err := br.ReadSlice('\n')
+		if len(b) < 4096 {
+			b = append(b, part[:min(len(part), 4096-len(b))]...)
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		return strings.TrimRight(string(b), "\r\n"), err
 	}
 }
 

@@ -5,96 +5,88 @@ package scan
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"sync/atomic"
 
-	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
-	"github.com/aquasecurity/trivy/pkg/mapfs"
-	xio "github.com/aquasecurity/trivy/pkg/x/io"
 	xos "github.com/aquasecurity/trivy/pkg/x/os"
 
-	iofs "io/fs"
-	"path"
+	"github.com/ocigate/ocigate/pkg/scan/analysis"
 )
 
 // memoryBytes is up to which size a file is kept in memory while analysers look at it.
-const memoryBytes = 16 << 20
+const memoryBytes = 32 << 20
 
-// file is one regular file of the layer. Its content is read at most once, when
-// the first analyser wants it.
+// file is one regular file of the layer. Its content is read at most once, when it is
+// first asked for.
 type file struct {
 	name   string
+	info   fs.FileInfo
 	hdr    *tar.Header
 	tr     *tar.Reader
 	in     *countReader
 	limits Limits
+	store  *store
 
-	loaded bool
-	data   []byte
-	tmp    string
-	err    error
+	head    []byte
+	content *content
+	err     error
 }
 
-// open returns a reader of the whole content, independent of other readers.
-func (f *file) open() (xio.ReadSeekCloserAt, error) {
-	if !f.loaded {
-		f.loaded = true
-		f.err = f.load()
+// peek returns the first bytes of the content and leaves the rest unread.
+func (f *file) peek() ([]byte, error) {
+	if f.content != nil {
+		return f.content.data[:min(len(f.content.data), analysis.HeadBytes)], nil
 	}
-	if f.err != nil {
-		return nil, f.err
+	if f.head == nil && f.err == nil {
+		f.head = make([]byte, min(f.hdr.Size, analysis.HeadBytes))
+		_, f.err = io.ReadFull(f.tr, f.head)
 	}
-	if f.tmp != "" {
-		return os.Open(f.tmp)
-	}
-	return memFile{bytes.NewReader(f.data)}, nil
+	return f.head, f.err
 }
 
-func (f *file) load() error {
+// load reads the whole content.
+func (f *file) load(ctx context.Context) (*content, error) {
+	if f.content == nil && f.err == nil {
+		f.content, f.err = f.read(ctx)
+	}
+	return f.content, f.err
+}
+
+func (f *file) read(ctx context.Context) (*content, error) {
 	size := f.hdr.Size
 	if size > f.limits.FileBytes {
-		return &LimitError{f.name, fmt.Sprintf("a file of %d bytes", size)}
+		return nil, &LimitError{f.name, fmt.Sprintf("a file of %d bytes", size)}
 	}
-	r := &sparseReader{f: f, start: f.in.n}
+	c := &content{path: f.name, info: f.info, store: f.store}
+	c.refs.Store(1)
+	r := io.MultiReader(bytes.NewReader(f.head), &sparseReader{f: f, start: f.in.n - int64(len(f.head))})
+	var err error
 	if size <= memoryBytes {
-		f.data = make([]byte, size)
-		_, err := io.ReadFull(r, f.data)
-		return err
+		err = c.toMemory(ctx, r, size)
+	} else {
+		err = c.toDisk(r, size)
 	}
-	tmp, err := xos.CreateTemp("", "layer-file-")
 	if err != nil {
-		return fmt.Errorf("spool %s: %w", f.name, err)
+		c.release()
+		return nil, err
 	}
-	f.tmp = tmp.Name()
-	n, err := io.CopyBuffer(struct{ io.Writer }{tmp}, r, make([]byte, 1<<20))
-	if err == nil && n != size {
-		err = io.ErrUnexpectedEOF
-	}
-	return errors.Join(err, tmp.Close())
+	return c, nil
 }
 
-// spool moves content from memory to a temporary file.
-func (f *file) spool() error {
-	tmp, err := xos.CreateTemp("", "layer-file-")
-	if err != nil {
-		return fmt.Errorf("spool %s: %w", f.name, err)
-	}
-	f.tmp = tmp.Name()
-	_, err = tmp.Write(f.data)
-	return errors.Join(err, tmp.Close())
-}
-
-// release removes the temporary file. Readers that are open keep it until they close.
+// release gives up the content of the entry, once the analysers have done so too.
 func (f *file) release() {
-	if f.tmp != "" {
-		_ = os.Remove(f.tmp) // the whole directory goes at the end of the process
+	if f.content != nil {
+		f.content.release()
 	}
 }
 
 // cause prefers the error of the layer's own reader, which names the blob, to what
-// an analyser made of it.
+// became of it.
 func (f *file) cause(err error) error {
 	switch {
 	case err == nil:
@@ -118,112 +110,81 @@ type sparseReader struct {
 func (r *sparseReader) Read(b []byte) (int, error) {
 	n, err := r.f.tr.Read(b)
 	r.n += int64(n)
-	if isSparse(r.f.hdr) && r.n-(r.f.in.n-r.start) > r.f.limits.SparseBytes {
+	if r.n-(r.f.in.n-r.start) > r.f.limits.SparseBytes && isSparse(r.f.hdr) {
 		return n, &LimitError{r.f.name, fmt.Sprintf("a sparse file of %d bytes, most of which are not present", r.f.hdr.Size)}
 	}
 	return n, err
 }
 
-type memFile struct{ *bytes.Reader }
+// content is what a file holds, for as long as somebody looks at it: in memory, or in a
+// temporary file where it is large.
+type content struct {
+	path  string
+	info  fs.FileInfo
+	store *store
+	refs  atomic.Int32
 
-func (memFile) Close() error { return nil }
-
-// postFiles holds the files that post-analysers wait for, in one file system each.
-type postFiles struct {
-	fs     map[analyzer.Type]*mapfs.FS
-	tmp    []string
-	memory int64
-	disk   int64
+	data   []byte
+	pooled *[]byte
+	// held is what the content takes of the store's memory.
+	held int64
+	tmp  string
 }
 
-// postMemory is how much of them stays in memory, in bytes.
-const postMemory = 512 << 20
-
-func newPostFiles() *postFiles { return &postFiles{fs: map[analyzer.Type]*mapfs.FS{}} }
-
-func (pf *postFiles) has(t analyzer.Type) bool { return pf.fs[t] != nil }
-func (pf *postFiles) drop(t analyzer.Type)     { delete(pf.fs, t) }
-func (pf *postFiles) fill(c *analyzer.CompositeFS) {
-	for t, m := range pf.fs {
-		c.Set(t, m)
-	}
-}
-
-func (pf *postFiles) cleanup() {
-	for _, p := range pf.tmp {
-		_ = os.Remove(p) // the whole directory goes at the end of the process
-	}
-}
-
-func (pf *postFiles) add(p *pass, types []analyzer.Type, f *file) error {
-	r, err := f.open()
-	if err != nil {
+func (c *content) toMemory(ctx context.Context, r io.Reader, size int64) error {
+	if err := c.store.take(ctx, c, size); err != nil {
 		return err
 	}
-	defer r.Close()
-	if pf.memory += f.hdr.Size; f.tmp == "" && pf.memory > postMemory {
-		if err := f.spool(); err != nil {
-			return err
-		}
+	_, err := io.ReadFull(r, c.data)
+	return err
+}
+
+func (c *content) toDisk(r io.Reader, size int64) error {
+	tmp, err := xos.CreateTemp("", "layer-file-")
+	if err != nil {
+		return fmt.Errorf("spool %s: %w", c.path, err)
 	}
-	real := ""
-	if f.tmp != "" {
-		if pf.disk += f.hdr.Size; pf.disk > f.limits.PostBytes {
-			return &LimitError{f.in.what, fmt.Sprintf("more than %d bytes of files that have to be read together", f.limits.PostBytes)}
-		}
-		// f's own spool file is removed after the entry; post-analysis comes later.
-		if real, err = pf.keep(f.tmp); err != nil {
-			return err
-		}
+	c.tmp = tmp.Name()
+	n, err := io.CopyBuffer(struct{ io.Writer }{tmp}, r, make([]byte, 1<<20))
+	if err == nil && n != size {
+		err = io.ErrUnexpectedEOF
 	}
-	for _, t := range types {
-		if t != analyzer.TypeJar && f.hdr.Size > maxParsed {
-			return &LimitError{f.name, fmt.Sprintf("a file of %d bytes for a parser", f.hdr.Size)}
-		}
-		if t == analyzer.TypeJar {
-			if err := measureArchive(p.ctx, f.name, r, f.hdr.Size, p.s.opts.Limits); err != nil {
-				var limit *LimitError
-				if errors.As(err, &limit) {
-					return err
-				}
-				if p.ctx.Err() != nil {
-					return p.ctx.Err()
-				}
-				// What Trivy makes of the rest still counts.
-				p.fails.add(t, f.name, err)
-			}
-		}
-		if err := pf.write(t, f, real); err != nil {
-			// A layer may hold a file and, below the same name, another: no file
-			// system can, so one of them stays unread.
-			p.fails.add(t, f.name, err)
-		}
+	return errors.Join(err, tmp.Close())
+}
+
+// spool moves the content from memory to a temporary file. Nobody else may hold it.
+func (c *content) spool() error {
+	data := c.data
+	if err := c.toDisk(bytes.NewReader(data), int64(len(data))); err != nil {
+		return err
 	}
+	c.store.give(c)
 	return nil
 }
 
-func (pf *postFiles) keep(tmp string) (string, error) {
-	kept := tmp + "-kept"
-	if err := os.Link(tmp, kept); err != nil {
-		return "", fmt.Errorf("keep a spooled file: %w", err)
+func (c *content) retain() { c.refs.Add(1) }
+
+func (c *content) release() {
+	if c.refs.Add(-1) > 0 {
+		return
 	}
-	pf.tmp = append(pf.tmp, kept)
-	return kept, nil
+	c.store.give(c)
+	if c.tmp != "" {
+		_ = os.Remove(c.tmp) // the whole directory goes at the end of the process
+	}
 }
 
-func (pf *postFiles) write(t analyzer.Type, f *file, real string) error {
-	m := pf.fs[t]
-	if m == nil {
-		m = mapfs.New()
-		pf.fs[t] = m
+// Open implements analysis.Stored.
+func (c *content) Open() (analysis.File, func(), error) {
+	f := analysis.File{Path: c.path, Info: c.info, Data: c.data}
+	if c.tmp == "" {
+		f.Content = bytes.NewReader(c.data)
+		return f, func() {}, nil
 	}
-	if d := path.Dir(f.name); d != "." {
-		if err := m.MkdirAll(d, os.ModePerm); err != nil && !errors.Is(err, iofs.ErrExist) {
-			return err
-		}
+	on, err := os.Open(c.tmp)
+	if err != nil {
+		return f, nil, err
 	}
-	if real != "" {
-		return m.WriteFile(f.name, real)
-	}
-	return m.WriteVirtualFile(f.name, f.data, 0o600)
+	f.Content = on
+	return f, func() { _ = on.Close() }, nil // only read
 }

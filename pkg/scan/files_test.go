@@ -257,7 +257,7 @@ func TestFilesFromCache(t *testing.T) {
 	if diff := cmp.Diff(first.Waste, second.Waste); diff != "" || first.Waste.Bytes != 2 {
 		t.Error(diff, first.Waste)
 	}
-	key := s.key(img.Layers[0].DiffID, false)
+	key := s.key(img.Layers[0].DiffID, true)
 	rec := s.records.get(t.Context(), key)
 	rec.Listing[len(rec.Listing)/2] ^= 0xff
 	if err := s.records.put(t.Context(), key, rec); err != nil {

@@ -8,15 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/semaphore"
-
-	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
 	ftypes "github.com/aquasecurity/trivy/pkg/fanal/types"
+
+	"github.com/ocigate/ocigate/pkg/scan/analysis"
+	"github.com/ocigate/ocigate/pkg/scan/apply"
 )
 
 const (
@@ -40,27 +38,19 @@ type record struct {
 
 // pass is one pass over one layer.
 type pass struct {
-	s      *Scanner
-	ctx    context.Context
-	eg     *errgroup.Group
-	egCtx  context.Context
-	limit  *semaphore.Weighted
-	result *analyzer.AnalysisResult
-	post   *postFiles
-	fails  failures
-	facts  facts
-	list   collector
-	opq    []string
-	whs    []string
-	skip   []analyzer.Type
-	opts   analyzer.AnalysisOptions
-	// wanted are the names of the files that an analyser or this pass has read.
+	s     *Scanner
+	ctx   context.Context
+	files *files
+	facts facts
+	list  collector
+	opq   []string
+	whs   []string
+	// wanted are the names of the files that an analyser or this pass wants.
 	wanted map[string]bool
 }
 
 // analyzeLayer reads the layer to its end: what it returns is only valid if err is nil.
-func (s *Scanner) analyzeLayer(ctx context.Context, l Layer, isBase bool, java *javaOnce) (rec *record, err error) {
-	// A panic in Trivy's path matching happens in this goroutine.
+func (s *Scanner) analyzeLayer(ctx context.Context, l Layer, secrets bool, java *javaOnce) (rec *record, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			rec, err = nil, fmt.Errorf("analyse layer %s: panic: %v", l.DiffID, p)
@@ -73,21 +63,14 @@ func (s *Scanner) analyzeLayer(ctx context.Context, l Layer, isBase bool, java *
 	defer rc.Close()
 	in := &countReader{r: rc, max: s.opts.Limits.LayerBytes, what: "layer " + l.DiffID}
 
-	p := &pass{s: s, result: analyzer.NewAnalysisResult(), post: newPostFiles(), wanted: map[string]bool{}, facts: newFacts(),
-		limit: semaphore.NewWeighted(8), opts: analyzer.AnalysisOptions{Offline: true}}
-	defer p.post.cleanup()
-	p.ctx = withFailures(ctx, &p.fails)
-	p.eg, p.egCtx = errgroup.WithContext(p.ctx)
-	if isBase {
-		p.skip = []analyzer.Type{analyzer.TypeSecret}
+	var skip analysis.Type
+	if !secrets {
+		skip = analysis.TypeSecret
 	}
-	walkErr := p.walk(in)
-	// The group's error is the cause where a failed analyser stopped the walk.
-	if err := p.eg.Wait(); err != nil {
+	p := &pass{s: s, ctx: ctx, files: newFiles(ctx, s, java, skip), wanted: map[string]bool{}, facts: newFacts()}
+	defer p.files.close()
+	if err := p.walk(in); err != nil {
 		return nil, err
-	}
-	if walkErr != nil {
-		return nil, walkErr
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -97,33 +80,27 @@ func (s *Scanner) analyzeLayer(ctx context.Context, l Layer, isBase bool, java *
 	if _, err := io.Copy(zeros{}, in); err != nil {
 		return nil, err
 	}
-	rec = &record{}
-	if err := p.postAnalyze(java, rec); err != nil {
-		return nil, err
-	}
+	res := p.files.together()
 	// An analyser that was cancelled left something out: such a record is none.
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	p.result.Sort()
-	rec.Blob = p.blob(l.DiffID, in.n)
-	if err := s.handlers.PostHandle(p.ctx, p.result, &rec.Blob); err != nil {
-		return nil, err
+	rec = &record{Blob: p.blob(l.DiffID, in.n, res), Facts: p.facts, Failures: p.files.fails.sorted(), Listing: p.list.encode()}
+	if p.files.jars {
+		rec.Jars, rec.JavaDB = true, java.state.Digest
 	}
-	rec.Facts, rec.Failures, rec.Listing = p.facts, p.fails.sorted(), p.list.encode()
 	return rec, nil
 }
 
-func (p *pass) blob(diffID string, size int64) ftypes.BlobInfo {
-	r := p.result
+func (p *pass) blob(diffID string, size int64, r *analysis.Result) ftypes.BlobInfo {
 	return ftypes.BlobInfo{
 		SchemaVersion: ftypes.BlobJSONSchemaVersion,
 		Size:          size,
 		DiffID:        diffID,
 		OpaqueDirs:    p.opq, WhiteoutFiles: p.whs,
-		OS: r.OS, Repository: r.Repository, PackageInfos: r.PackageInfos, Applications: r.Applications,
-		Misconfigurations: r.Misconfigurations, Secrets: r.Secrets, Licenses: r.Licenses,
-		CustomResources: r.CustomResources, BuildInfo: r.BuildInfo,
+		OS: r.OS, Repository: r.Repository, PackageInfos: r.PackageInfos, Secrets: r.Secrets, Licenses: r.Licenses, BuildInfo: r.BuildInfo,
+		// What the operating system's packages installed counts as theirs.
+		Applications: apply.WithoutSystemFiles(r.Applications, r.SystemFiles),
 	}
 }
 
@@ -184,68 +161,25 @@ func (p *pass) entry(hdr *tar.Header, tr *tar.Reader, in *countReader) error {
 		return nil
 	}
 	p.list.add(name, hdr)
-	f := &file{name: name, hdr: hdr, tr: tr, in: in, limits: p.s.opts.Limits}
+	info := hdr.FileInfo()
+	f := &file{name: name, info: info, hdr: hdr, tr: tr, in: in, limits: p.s.opts.Limits, store: p.s.store}
+	defer f.release()
 	if hdr.Typeflag == tar.TypeReg {
 		p.facts.Files++
 	}
-	if err := p.facts.collect(f); err != nil {
+	if err := p.facts.collect(p.ctx, f); err != nil {
 		return err
 	}
-	info := hdr.FileInfo()
-	if hdr.Typeflag == tar.TypeLink {
-		p.hardLink(name, info)
+	switch {
+	case hdr.Typeflag == tar.TypeLink:
+		p.files.hardLink(name, info)
+	case hdr.Typeflag == tar.TypeReg && p.files.ask(name, info):
+		p.wanted[name] = true
+		return p.files.add(f)
+	case f.content != nil:
+		p.wanted[name] = true
 	}
-	if hdr.Typeflag != tar.TypeReg {
-		return nil
-	}
-	defer func() {
-		if f.loaded {
-			p.wanted[name] = true
-		}
-		f.release()
-	}()
-	if err := p.s.group.AnalyzeFile(p.egCtx, p.eg, p.limit, p.result, "", name, info, f.open, p.skip, p.opts); err != nil {
-		return f.cause(err)
-	}
-	types := p.s.group.RequiredPostAnalyzers(name, info)
-	if len(types) == 0 {
-		return nil
-	}
-	return f.cause(p.post.add(p, types, f))
-}
-
-// hardLink reports a file of packages that is a second name of another: neither
-// Trivy nor this pass reads it.
-func (p *pass) hardLink(name string, info fs.FileInfo) {
-	for _, a := range p.s.guards {
-		if a.wants(name, info) {
-			p.fails.add(a.Type(), name, errors.New("it is a hard link, which is not followed"))
-			return
-		}
-	}
-}
-
-// postAnalyze runs the analysers that want all their files together.
-func (p *pass) postAnalyze(java *javaOnce, rec *record) error {
-	if p.post.has(analyzer.TypeJar) {
-		rec.Jars = true
-		digest, err := java.get(p.ctx)
-		if err != nil {
-			if p.ctx.Err() != nil {
-				return p.ctx.Err()
-			}
-			// Without the database jars cannot be named; java reports that once.
-			p.post.drop(analyzer.TypeJar)
-		}
-		rec.JavaDB = digest
-	}
-	comp, err := p.s.group.PostAnalyzerFS()
-	if err != nil {
-		return fmt.Errorf("temporary files of post-analysers: %w", err)
-	}
-	defer comp.Cleanup()
-	p.post.fill(comp)
-	return p.s.group.PostAnalyze(p.ctx, comp, p.result, p.opts)
+	return nil
 }
 
 // tarError keeps the errors of the layer's own reader, which name the blob, and
@@ -290,14 +224,34 @@ type countReader struct {
 
 func (c *countReader) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
-	c.n += int64(n)
+	return n, c.count(int64(n), err)
+}
+
+// Seek skips bytes, where the reader below can: archive/tar does so over files that
+// nobody looks at. They count all the same.
+func (c *countReader) Seek(offset int64, whence int) (int64, error) {
+	s, ok := c.r.(io.Seeker)
+	if !ok || whence != io.SeekCurrent || offset < 0 {
+		return 0, errors.ErrUnsupported
+	}
+	if offset > c.max-c.n {
+		return c.n, c.count(offset, nil)
+	}
+	_, err := s.Seek(offset, whence)
+	err = c.count(offset, err)
+	return c.n, err
+}
+
+// count adds what was read, and notes why there is no more.
+func (c *countReader) count(n int64, err error) error {
+	c.n += n
 	if c.n > c.max {
 		err = &LimitError{c.what, fmt.Sprintf("inflates to more than %d bytes", c.max)}
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		c.err = err
 	}
-	return n, err
+	return err
 }
 
 // sparseCheck compares the logical size of sparse files with the bytes present.

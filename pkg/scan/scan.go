@@ -1,39 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package scan embeds Trivy: it reads each layer of an image once, hands the
-// files to Trivy's analysers, and matches the packages found with the
-// vulnerability database. It is the only package that imports
-// github.com/aquasecurity/trivy.
+// Package scan embeds Trivy: it reads each layer of an image once, hands the files to
+// analysers around Trivy's parsers, and matches the packages found with the
+// vulnerability database by Trivy's detectors. It and the packages below it are the
+// only ones that import github.com/aquasecurity/trivy.
 //
 // Findings are those of the Trivy CLI of the same version with its default
 // scanners. What the CLI logs and drops (an analyser that failed or panicked, an
 // unsupported distribution, a package database that is gone) comes back as an
 // evidence.Problem.
 //
-// Trivy keeps process-wide state (its logger, its registry of analysers, one
-// database handle), so a process uses one Scanner at a time.
+// Trivy keeps process-wide state (its logger, one database handle), so a process uses
+// one Scanner at a time.
 package scan
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
-	"github.com/aquasecurity/trivy/pkg/fanal/analyzer"
-	"github.com/aquasecurity/trivy/pkg/fanal/artifact"
-	"github.com/aquasecurity/trivy/pkg/fanal/handler"
 	tlog "github.com/aquasecurity/trivy/pkg/log"
 	xos "github.com/aquasecurity/trivy/pkg/x/os"
 
-	_ "github.com/aquasecurity/trivy/pkg/fanal/analyzer/all" // registers the analysers
-	_ "github.com/aquasecurity/trivy/pkg/fanal/handler/all"  // registers the post handlers
-	_ "modernc.org/sqlite"                                   // rpm and Java databases are SQLite files; Trivy leaves the driver to main
+	_ "modernc.org/sqlite" // rpm and Java databases are SQLite files; Trivy leaves the driver to main
 
 	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/scan/analysis"
+	"github.com/ocigate/ocigate/pkg/scan/langpkg"
+	"github.com/ocigate/ocigate/pkg/scan/ospkg"
+	"github.com/ocigate/ocigate/pkg/scan/secret"
 )
 
 // TrivyVersion is the version of the embedded Trivy. A test compares it with go.mod.
@@ -68,6 +66,12 @@ type Image struct {
 	// Paths are the globs (doublestar) of the files that the caller asks for, and
 	// HiddenPaths of those that it asks for if a later layer deletes or replaces them.
 	Paths, HiddenPaths []string
+	// Confirm, where it is set, is called when the layers have been read and returns the
+	// configuration that counts: a daemon's export brings it after them.
+	Confirm func(context.Context) (*v1.ConfigFile, error)
+	// SkipSecrets has no layer searched for secrets. The configuration always is: what is
+	// secret in it must be masked wherever else it shows.
+	SkipSecrets bool
 	// SearchBase has the layers that Trivy takes for a base image's searched for
 	// secrets, too. Its CLI leaves them out.
 	SearchBase bool
@@ -84,8 +88,9 @@ type Layer struct {
 	// do not match Digest and DiffID.
 	Open func(context.Context) (io.ReadCloser, error)
 	// HashStored returns the sha256 of the bytes as they are stored. It is set where
-	// hashing them is cheap (local files), and is then called on every run: a cache
-	// hit saves inflating and analysing, never hashing.
+	// hashing them is cheap (local files), and is then called on every cache hit, which
+	// saves inflating and analysing, never hashing. After Open was read to its end it
+	// costs nothing.
 	HashStored func(context.Context) (string, error)
 	// OnDaemonsWord allows a cached layer to be used although nobody read its bytes.
 	OnDaemonsWord bool
@@ -93,45 +98,30 @@ type Layer struct {
 
 // Scanner scans images.
 type Scanner struct {
-	opts     Options
-	group    analyzer.AnalyzerGroup
-	config   analyzer.ConfigAnalyzerGroup
-	handlers handler.Manager
-	version  string
-	records  *records
-	// guards are the analysers of group that look for packages by name.
-	guards []guard
+	opts      Options
+	analyzers []analysis.Analyzer
+	posts     []analysis.PostAnalyzer
+	secrets   *secret.Scanner
+	version   string
+	records   *records
+	store     *store
 }
 
-// New prepares Trivy's analysers. It replaces Trivy's process-wide logger with one
-// that discards: every analysis error reaches the caller as a Problem instead.
-func New(opts Options) (*Scanner, error) {
+// New prepares the analysers. It replaces Trivy's process-wide logger with one that
+// discards: every analysis error reaches the caller as a Problem instead.
+func New(opts Options) *Scanner {
 	// Trivy's log package buffers all records in memory until a logger is set.
 	tlog.SetDefault(slog.New(slog.DiscardHandler))
 	opts.Limits = opts.Limits.withDefaults()
 	if opts.Parallel <= 0 {
 		opts.Parallel = 4
 	}
-	option := artifactOption()
-	group, err := analyzer.NewAnalyzerGroup(option.AnalyzerOptions())
-	if err != nil {
-		return nil, fmt.Errorf("prepare Trivy's analysers: %w", err)
-	}
-	guards, err := guardGroup(&group)
-	if err != nil {
-		return nil, err
-	}
-	config, err := analyzer.NewConfigAnalyzerGroup(option.ConfigAnalyzerOptions())
-	if err != nil {
-		return nil, fmt.Errorf("prepare Trivy's config analysers: %w", err)
-	}
-	handlers, err := handler.NewManager(option)
-	if err != nil {
-		return nil, fmt.Errorf("prepare Trivy's post handlers: %w", err)
-	}
-	s := &Scanner{opts: opts, group: group, config: config, handlers: handlers, guards: guards, records: &records{cache: opts.Cache}}
+	s := &Scanner{opts: opts, secrets: secret.New(), records: &records{cache: opts.Cache}, store: newStore()}
+	s.analyzers = append(slices.Concat(ospkg.Analyzers(), langpkg.Analyzers()), s.secrets.Analyzer())
+	// Jar stands here without a database for its name and what it wants.
+	s.posts = append(slices.Concat(ospkg.PostAnalyzers(), langpkg.PostAnalyzers()), langpkg.Jar(nil))
 	s.version = s.analysisVersion()
-	return s, nil
+	return s
 }
 
 // Close removes the temporary files of Trivy's parsers.
@@ -140,20 +130,3 @@ func (s *Scanner) Close() error { return CleanTemp() }
 // CleanTemp removes the process's temporary files of Trivy's parsers. It may be
 // called while a parser still runs: the files are gone then all the same.
 func CleanTemp() error { return xos.Cleanup() }
-
-// artifactOption is what `trivy image` uses by default, for the scanners
-// vulnerability and secret. No path of a configuration file is set: nothing in
-// the working directory or the home directory changes findings.
-func artifactOption() artifact.Option {
-	disabled := slices.Concat(analyzer.TypeLockfiles, analyzer.TypeConfigFiles, []analyzer.Type{
-		analyzer.TypeApkCommand, analyzer.TypeHistoryDockerfile, analyzer.TypeExecutable,
-		analyzer.TypeRpmArchive, analyzer.TypeLicenseFile,
-	})
-	return artifact.Option{
-		DisabledAnalyzers: disabled,
-		Offline:           true,
-		NoProgress:        true,
-		// The CLI's default; it decides which licences Python packages and jars get.
-		LicenseScannerOption: analyzer.LicenseScannerOption{ClassifierConfidenceLevel: 0.9},
-	}
-}

@@ -49,12 +49,13 @@ var allowed = map[string][]string{
 	"pkg/verdict":       {"pkg/evidence", "pkg/policy"},
 	"pkg/image":         {"pkg/evidence"},
 	"pkg/dockerfile":    {"pkg/evidence"},
-	"pkg/scan":          {"pkg/evidence", "pkg/scan/analysis", "pkg/scan/ospkg", "pkg/scan/langpkg", "pkg/scan/secret", "pkg/scan/apply"},
+	"pkg/scan":          {"pkg/evidence", "pkg/scan/analysis", "pkg/scan/ospkg", "pkg/scan/langpkg", "pkg/scan/secret", "pkg/scan/apply", "pkg/scan/match"},
 	"pkg/scan/analysis": {},
 	"pkg/scan/ospkg":    {"pkg/scan/analysis"},
 	"pkg/scan/langpkg":  {"pkg/scan/analysis"},
 	"pkg/scan/secret":   {"pkg/scan/analysis"},
-	"pkg/scan/apply":    {},
+	"pkg/scan/apply":    {"pkg/scan/analysis"},
+	"pkg/scan/match":    {},
 	"pkg/vulndb":        {"pkg/evidence"},
 	"pkg/report":        {"pkg/evidence", "pkg/policy", "pkg/verdict"},
 	"pkg/feed":          {"pkg/evidence"},
@@ -145,6 +146,27 @@ func TestLibrariesHaveOneImporter(t *testing.T) {
 			if imp == module+sigstoreTest {
 				t.Errorf("%s imports %s: only tests may", ours, imp)
 			}
+		}
+	}
+}
+
+// heavy are packages of Trivy's that bring along what ocigate does without (Kubernetes,
+// Helm, Terraform, policy engines, downloaders of three clouds), with what shows that
+// one came in by another way: they made two thirds of the binary and of its start.
+var heavy = []string{
+	"github.com/aquasecurity/trivy/pkg/commands", "github.com/aquasecurity/trivy/pkg/fanal/analyzer", "github.com/aquasecurity/trivy/pkg/fanal/secret",
+	"github.com/aquasecurity/trivy/pkg/iac", "github.com/aquasecurity/trivy/pkg/misconf", "github.com/aquasecurity/trivy/pkg/javadb",
+	"github.com/aquasecurity/trivy-checks", "github.com/hashicorp/go-getter", "helm.sh/helm", "k8s.io/client-go", "k8s.io/api",
+}
+
+func TestProgramStaysLight(t *testing.T) {
+	all := load(t)
+	for path := range all {
+		if !slices.ContainsFunc(heavy, func(bad string) bool { return path == bad || strings.HasPrefix(path, bad+"/") }) {
+			continue
+		}
+		if chain := chain(all, module+"cmd/ocigate", path); chain != nil {
+			t.Errorf("the program reaches %s: %s", path, strings.Join(chain, " → "))
 		}
 	}
 }

@@ -87,6 +87,9 @@ type File struct {
 	Data []byte
 }
 
+// HeadBytes is how much of a file Analyzer.Head is given; less of a shorter file.
+const HeadBytes = 512
+
 // Analyzer looks at files one by one. Its functions are called concurrently.
 type Analyzer struct {
 	Type Type
@@ -95,6 +98,9 @@ type Analyzer struct {
 	// Wants says whether the analyser looks at a file of that path. It is asked for
 	// each file of an image.
 	Wants func(path string, info fs.FileInfo) bool
+	// Head says by the first HeadBytes of a wanted file whether the analyser looks at the
+	// rest, which is not read otherwise. Nil for one that always does.
+	Head func(path string, head []byte) bool
 	// Analyze returns nil for a file that holds nothing. A file that cannot be read in
 	// full is an error, never a smaller result.
 	Analyze func(ctx context.Context, f File) (*Result, error)
