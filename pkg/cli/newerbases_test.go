@@ -4,6 +4,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -11,9 +12,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/ocigate/ocigate/pkg/evidence"
 	"github.com/ocigate/ocigate/pkg/internal/dbtest"
 	"github.com/ocigate/ocigate/pkg/internal/imagetest"
+	"github.com/ocigate/ocigate/pkg/policy"
 	"github.com/ocigate/ocigate/pkg/report"
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
@@ -301,5 +305,38 @@ func TestWhatTheApplicationInstalls(t *testing.T) {
 	a := fixes.Subjects[0].Actions[3]
 	if a.Layer == nil || a.Layer.Number != 2 || a.Layer.DiffID == "" || a.Origin != "" || !strings.Contains(text, "in layer 2 of 2") {
 		t.Errorf("%+v\n%s", a, text)
+	}
+}
+
+// TestProposedWaiver: what the report says to type does what it says.
+func TestProposedWaiver(t *testing.T) {
+	now := time.Now().UTC().Truncate(time.Second)
+	ev := evidence.Evidence{Findings: []evidence.Finding{{Kind: evidence.KindVulnerability, ID: "CVE-2099-0009", Severity: evidence.SeverityHigh,
+		Package: &evidence.Package{Name: "curl", Version: "1", Type: "debian", Class: evidence.ClassOS}}}}
+	pol, err := policy.Parse("policy.yaml", []byte(processPolicy))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := verdict.Decide(verdict.Input{Policy: pol, Reference: "x", Evidence: []evidence.Evidence{ev}, EffectiveTime: now})
+	dir := t.TempDir()
+	t.Chdir(dir)
+	f, err := os.Create("verdict.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(report.JSON(f, v, report.Options{}), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	actions := v.Subjects[0].Plan.Actions
+	words := strings.Fields(actions[len(actions)-1].Command)
+	if len(words) == 0 || words[0] != "ocigate" {
+		t.Fatalf("%+v", actions)
+	}
+	if code, out, errs := run(map[string]string{"HOME": dir}, words[1:]...); code != 0 {
+		t.Fatalf("exit code %d: %s%s", code, out, errs)
+	}
+	text, err := os.ReadFile("waivers.yaml")
+	if err != nil || !strings.Contains(string(text), "CVE-2099-0009") || !strings.Contains(string(text), "curl") {
+		t.Errorf("%v: %s", err, text)
 	}
 }
