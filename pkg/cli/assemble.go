@@ -60,6 +60,9 @@ func (a *app) assemble(req gate.Request, f *checkFlags, runDir string, connectio
 		done()
 		return nil, nil, err
 	}
+	if !f.offline && !f.noFixLookup {
+		g.NewerBases = newerBases{opener{images}, transport, image.Keychain(images), f.network.insecure}
+	}
 	return g, done, nil
 }
 

@@ -43,6 +43,7 @@ type checkFlags struct {
 	base          baseFlags
 	bundles       []string
 	failFast      bool
+	noFixLookup   bool
 }
 
 type databaseFlags struct {
@@ -82,10 +83,11 @@ oci-archive:PATH[:TAG], a path, or a bare reference, which is the Docker daemon'
 // registerScan defines what commands have besides that look into layers.
 func (f *checkFlags) registerScan(fl *pflag.FlagSet) {
 	fl.StringVar(&f.baseline, "baseline", "", "compare the size with this image, for rules with max-growth")
-	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, sarif, junit, gitlab (container scanning), codequality, markdown, html (one page), cyclonedx or spdx (what is in the image), vex (what waivers and VEX documents say), evidence (what was found, without a decision), runtime (the least privileges to run with), annotations and outputs (for steps of GitHub Actions), or first-seen (the updated copy of --first-seen), optionally =PATH (repeatable; default text)")
+	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "report format: text, json, sarif, junit, gitlab (container scanning), codequality, markdown, html (one page), cyclonedx or spdx (what is in the image), vex (what waivers and VEX documents say), evidence (what was found, without a decision), runtime (the least privileges to run with), fixes (what to do, for programs), annotations and outputs (for steps of GitHub Actions), or first-seen (the updated copy of --first-seen), optionally =PATH (repeatable; default text)")
 	fl.StringVar(&f.firstSeen, "first-seen", "", "file with the days on which findings were first seen; it is only read, --output first-seen=FILE writes the updated copy")
 	fl.StringVar(&f.forecast, "forecast", "", "say what will fail within this time although nobody touches the image: 14d, 2w (at most 366d)")
 	fl.BoolVar(&f.failFast, "fail-fast", false, "end the run before a layer is pulled if rules about signatures, attestations or the base image fail")
+	fl.BoolVar(&f.noFixLookup, "no-fix-lookup", false, "do not look for newer tags of the base image when the image has failed")
 	f.cache.register(fl)
 	fl.StringArrayVar(&f.database.repositories, "db-repository", nil, "fetch the vulnerability database from here (repeatable, tried in order)")
 	fl.StringArrayVar(&f.database.javaRepositories, "java-db-repository", nil, "fetch the Java database from here (repeatable, tried in order)")

@@ -69,6 +69,7 @@ func checkFlags() map[string]setting {
 		"baseline":           {why: "max-growth is ERROR without it, and the verdict names the image that was compared with", values: []string{"$DIR/none", "docker-archive:$DIR/failing.tar"}},
 		"bundle":             {why: "adds a signature, which counts only if an authority of the policy made it", values: []string{"$DIR/lax.yaml", "$DIR/none"}},
 		"fail-fast":          {why: "ends a run that has failed; what is left is not examined, and nothing of it passes", values: []string{"true"}},
+		"no-fix-lookup":      {why: "looks for no newer base after the verdict", values: []string{"true"}},
 		"help":               {why: "examines nothing, and gives no verdict", values: nil},
 	}
 }

@@ -56,8 +56,8 @@ func writePages(cmd *cobra.Command, dir string) error {
 	return nil
 }
 
-// sourceDate is the day of the commit that the program was built of, if that is known.
-func sourceDate() string {
+// sourceDay is the day of the commit that the program was built of, if that is known.
+func sourceDay() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			if t, err := time.Parse(time.RFC3339, s.Value); s.Key == "vcs.time" && err == nil {
@@ -77,7 +77,7 @@ func page(cmd *cobra.Command) []byte {
 	m := &manual{}
 	cmd.InitDefaultHelpFlag()
 	// The date is the source's: the same program writes the same bytes.
-	fmt.Fprintf(m, ".TH \"%s\" \"1\" \"%s\" \"ocigate %s\" \"ocigate manual\"\n", strings.ToUpper(pageName(cmd)), sourceDate(), roff(Version()))
+	fmt.Fprintf(m, ".TH \"%s\" \"1\" \"%s\" \"ocigate %s\" \"ocigate manual\"\n", strings.ToUpper(pageName(cmd)), sourceDay(), roff(Version()))
 	m.section("NAME")
 	fmt.Fprintf(m, "%s \\- %s\n", roff(pageName(cmd)), roff(lowerFirst(cmd.Short)))
 	m.section("SYNOPSIS")

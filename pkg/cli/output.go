@@ -26,7 +26,7 @@ type renderer func(io.Writer, verdict.Verdict, report.Options) error
 var formats = map[string]renderer{
 	"text": report.Text, "json": report.JSON, "evidence": report.Evidence, "runtime": report.Runtime, firstSeenFormat: unboundFirstSeen,
 	"sarif": report.SARIF, "junit": report.JUnit, "gitlab": report.GitLab, "codequality": report.CodeQuality, "markdown": report.Markdown,
-	"html": report.HTML, "cyclonedx": report.CycloneDX, "spdx": report.SPDX, "vex": report.VEX,
+	"html": report.HTML, "cyclonedx": report.CycloneDX, "spdx": report.SPDX, "vex": report.VEX, "fixes": report.Fixes,
 	"annotations": report.Annotations, "outputs": report.Outputs,
 }
 

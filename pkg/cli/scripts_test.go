@@ -44,7 +44,7 @@ func TestScripts(t *testing.T) {
 	db := dbtest.New(t, dbtest.Spec{Files: []string{advisories}})
 	testscript.Run(t, testscript.Params{
 		Dir:       "testdata/script",
-		Condition: needed,
+		Condition: condition,
 		Setup: func(e *testscript.Env) error {
 			tmp, bin := filepath.Join(e.WorkDir, "tmp"), filepath.Join(e.WorkDir, "bin")
 			e.Setenv("TMPDIR", tmp)
@@ -61,8 +61,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// needed is the condition [need:PROGRAM]: whether a program is there. In CI it has to be.
-func needed(cond string) (bool, error) {
+// condition is [need:PROGRAM]: whether a program is there. In CI it has to be.
+func condition(cond string) (bool, error) {
 	program, ok := strings.CutPrefix(cond, "need:")
 	if !ok {
 		return false, fmt.Errorf("no condition %q", cond)

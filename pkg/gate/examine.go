@@ -46,7 +46,11 @@ func (x *examination) scan(ctx context.Context) (verdict.Verdict, error) {
 	if err := g.evaluateCustom(ctx, all, req); err != nil {
 		return verdict.Verdict{}, err
 	}
-	return decide(req, all, x.problems, x.leftOut...), nil
+	in := input(req, all, x.problems, x.leftOut)
+	return x.advise(ctx, in, foretell(req.Forecast, in), func(e *evidence.Evidence) {
+		annotateVEX(e, statements)
+		feeds().Annotate(e, req.EffectiveTime)
+	}), nil
 }
 
 // scan examines one platform. A scan that failed is a problem of its evidence.

@@ -58,6 +58,9 @@ type Gate struct {
 	Scanner Scanner
 	// Bases find base images. Nil: no image is known to have one.
 	Bases Bases
+	// NewerBases find what could stand in place of a base where that would clear
+	// violations. Nil: nothing is looked up.
+	NewerBases NewerBases
 	// Signatures verify what is signed. Nil: no rule about signatures can be decided.
 	Signatures Signatures
 	// Custom evaluates the policy's Rego rules. Nil: none of them can be decided.

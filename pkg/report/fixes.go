@@ -3,37 +3,195 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/ocigate/ocigate/pkg/evidence"
+	"github.com/ocigate/ocigate/pkg/internal/escape"
+	"github.com/ocigate/ocigate/pkg/internal/wording"
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
-// clear writes what to do, the step with the largest effect first.
+// clear writes what to do, the smallest step first.
 func (p *page) clear(s verdict.SubjectVerdict) {
-	fixes := verdict.Fixes(s)
-	others, unfixed := otherSteps(s)
-	if len(fixes)+len(others)+len(unfixed) == 0 {
+	if s.Plan == nil || len(s.Plan.Actions) == 0 && s.Plan.LookupProblem == "" {
 		return
 	}
 	p.heading(styleBold, "To clear the gate")
-	p.upgrades(fixes)
-	for _, o := range others {
-		p.wrap(4, "  - ", o)
-	}
-	if n := len(unfixed); n > 0 {
-		const shown = 8
-		list := strings.Join(unfixed[:min(n, shown)], ", ")
-		if n > shown {
-			list += fmt.Sprintf(", … and %d more", n-shown)
+	for _, a := range actionsOf(s.Plan, verdict.ActionRebuild, verdict.ActionBase) {
+		p.wrapStyled(4, cell{text: "  - "}, cell{clean(a.Text), styleBold})
+		for _, do := range []string{typed(a.Command), typed(a.Edit)} {
+			if do != "" {
+				p.line("      " + do + atLine(a.Layer))
+			}
 		}
-		p.wrap(4, "  - ", "no fix is known yet; waive with an end date or remove the package: "+list)
 	}
-	if os := s.Evidence.Coverage.OS; os.EndOfLife {
-		p.wrap(4, "  - ", clean(os.Family+" "+os.Release)+" is no longer maintained by its vendor: move to a maintained base image")
+	if problem := lookupProblem(s.Plan); problem != "" {
+		p.wrap(4, "  - ", problem)
 	}
+	p.packageUpgrades(s)
+	for _, a := range actionsOf(s.Plan, verdict.ActionChange) {
+		p.wrap(4, "  - ", changeText(a))
+	}
+	p.waive(s.Plan)
+}
+
+// packageUpgrades are those of the plan, layer by layer.
+func (p *page) packageUpgrades(s verdict.SubjectVerdict) {
+	groups := upgradeGroups(s)
+	room := capFailed
+	for i, g := range groups {
+		if room <= 0 {
+			rest := 0
+			for _, g := range groups[i:] {
+				rest += len(g.fixes)
+			}
+			p.line(fmt.Sprintf("  … and %s in other layers", wording.Count(rest, "upgrade")))
+			return
+		}
+		if g.title != "" {
+			p.wrap(4, "  - ", g.title)
+		}
+		p.upgrades(g.fixes)
+		room -= len(g.fixes)
+	}
+}
+
+// waive lists what nothing fixes, with one command to show how.
+func (p *page) waive(plan *verdict.Plan) {
+	const shown = 8
+	var names []string
+	command, until := "", ""
+	for _, a := range actionsOf(plan, verdict.ActionWaive) {
+		if a.Until == "" {
+			p.wrap(4, "  - ", clean(a.Text))
+			continue
+		}
+		until, command = a.Until, cmp.Or(command, a.Command)
+		names = append(names, waivable(a))
+	}
+	if len(names) == 0 {
+		return
+	}
+	list := strings.Join(names[:min(len(names), shown)], ", ")
+	if n := len(names) - shown; n > 0 {
+		list += fmt.Sprintf(", … and %d more", n)
+	}
+	p.wrap(4, "  - ", "no fix exists yet: waive until "+clean(until)+", or remove the package: "+list)
+	if command = typed(command); command != "" {
+		p.command("", strings.Fields(command))
+	}
+}
+
+// waivable is "openssl, libssl (CVE-1)".
+func waivable(a verdict.Action) string {
+	var names []string
+	for _, c := range a.Clears {
+		if n := clean(c.Package); n != "" && !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	if len(names) == 0 {
+		return clean(a.Target)
+	}
+	return strings.Join(names, ", ") + " (" + clean(a.Target) + ")"
+}
+
+func actionsOf(plan *verdict.Plan, kinds ...verdict.ActionKind) []verdict.Action {
+	if plan == nil {
+		return nil
+	}
+	var list []verdict.Action
+	for _, a := range plan.Actions {
+		if slices.Contains(kinds, a.Kind) {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+func lookupProblem(plan *verdict.Plan) string {
+	if plan == nil || plan.LookupProblem == "" {
+		return ""
+	}
+	return "could not look up newer tags: " + clean(plan.LookupProblem)
+}
+
+// changeText is a step with the rule that it is for.
+func changeText(a verdict.Action) string {
+	if len(a.Clears) == 0 {
+		return clean(a.Text)
+	}
+	return clean(a.Target) + ": " + clean(a.Text)
+}
+
+func atLine(l *verdict.ActionLayer) string {
+	if l == nil || l.Line == 0 {
+		return ""
+	}
+	return fmt.Sprintf("  (line %d of the Dockerfile)", l.Line)
+}
+
+// upgradeGroup are the upgrades of packages in one layer; title is empty where it is not known.
+type upgradeGroup struct {
+	title string
+	fixes []verdict.Fix
+}
+
+func upgradeGroups(s verdict.SubjectVerdict) []upgradeGroup {
+	var groups []upgradeGroup
+	for _, a := range actionsOf(s.Plan, verdict.ActionUpgrade) {
+		title := layerTitle(s, a)
+		if n := len(groups); n == 0 || groups[n-1].title != title {
+			groups = append(groups, upgradeGroup{title: title})
+		}
+		g := &groups[len(groups)-1]
+		g.fixes = append(g.fixes, verdict.Fix{Package: a.Target, From: a.From, To: a.To, Command: a.Command, Clears: len(a.Clears)})
+	}
+	for _, g := range groups {
+		slices.SortStableFunc(g.fixes, func(a, b verdict.Fix) int { return cmp.Compare(b.Clears, a.Clears) })
+	}
+	return groups
+}
+
+// layerTitle is "in layer 2 of 3 (sha256:…), line 4 of the Dockerfile: RUN apk add curl".
+func layerTitle(s verdict.SubjectVerdict, a verdict.Action) string {
+	l := a.Layer
+	if l == nil {
+		return ""
+	}
+	text := "in a layer"
+	if l.Number > 0 {
+		text = fmt.Sprintf("in layer %d of %d", l.Number, len(s.Evidence.Layers))
+	}
+	if d := cmp.Or(l.Digest, l.DiffID); d != "" {
+		text += " (" + wording.ShortDigests(clean(d)) + ")"
+	}
+	if l.Line > 0 {
+		text += fmt.Sprintf(", line %d of the Dockerfile", l.Line)
+	}
+	if a.Origin == verdict.OriginBase {
+		name := "image"
+		if b := s.Evidence.Base; b != nil && b.Reference != "" {
+			name = clean(b.Reference)
+		}
+		return text + ", which comes with the base " + name
+	}
+	if l.CreatedBy != "" {
+		const most = 120
+		text += ": " + wording.Clip(clean(l.CreatedBy), most)
+	}
+	return text
+}
+
+// typed is a command, which is shown whole or not at all: one that is cut is another.
+func typed(s string) string {
+	const most = 4000
+	if len(s) > most || escape.Text(s) != s {
+		return ""
+	}
+	return s
 }
 
 func (p *page) upgrades(fixes []verdict.Fix) {
@@ -44,7 +202,7 @@ func (p *page) upgrades(fixes []verdict.Fix) {
 		}
 		rows = append(rows, []cell{
 			{fmt.Sprintf("clears %d", f.Clears), styleNone}, {clean(f.Package), styleBold},
-			{clean(f.From) + " → " + clean(f.To), styleNone}, {clean(f.Command), styleNone},
+			{clean(f.From) + " → " + clean(f.To), styleNone}, {typed(f.Command), styleNone},
 		})
 	}
 	if len(rows) == 0 {
@@ -71,7 +229,7 @@ func (p *page) upgrades(fixes []verdict.Fix) {
 
 // command writes a command that can be copied, continued over lines where it is long.
 func (p *page) command(tool string, words []string) {
-	lines := fold(tool+" "+strings.Join(words, " "), max(p.width-6, minWidth/2))
+	lines := fold(strings.TrimSpace(tool+" "+strings.Join(words, " ")), max(p.width-6, minWidth/2))
 	for i, l := range lines {
 		if i < len(lines)-1 {
 			l += ` \`
@@ -89,9 +247,7 @@ func (p *page) command(tool string, words []string) {
 func together(fixes []verdict.Fix) (packages []string, tool string) {
 	for _, f := range fixes {
 		t := ""
-		for _, known := range [...]string{
-			"apk upgrade", "apt-get install --only-upgrade", "dnf upgrade", "microdnf upgrade", "yum upgrade", "tdnf update", "zypper update",
-		} {
+		for _, known := range verdict.OSTools() {
 			if strings.HasPrefix(f.Command, known+" ") {
 				t = known
 			}
@@ -108,31 +264,4 @@ func together(fixes []verdict.Fix) (packages []string, tool string) {
 	}
 	slices.Sort(packages)
 	return packages, tool
-}
-
-// otherSteps are the fixes of what is no upgrade, each once, and the
-// vulnerabilities that have none.
-func otherSteps(s verdict.SubjectVerdict) (steps, unfixed []string) {
-	for _, o := range s.Outcomes {
-		if o.Result != verdict.Fail {
-			continue
-		}
-		for _, v := range o.Violations {
-			f := v.Finding
-			switch {
-			case f != nil && f.Kind == evidence.KindVulnerability:
-				if f.FixedVersion != "" && f.Package != nil {
-					continue
-				}
-				if id := strings.TrimSpace(clean(f.PackageName()) + " (" + clean(f.ID) + ")"); !slices.Contains(unfixed, id) {
-					unfixed = append(unfixed, id)
-				}
-			case v.Fix != "":
-				if step := clean(o.Rule) + ": " + clean(v.Fix); !slices.Contains(steps, step) {
-					steps = append(steps, step)
-				}
-			}
-		}
-	}
-	return steps, unfixed
 }

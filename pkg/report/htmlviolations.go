@@ -14,54 +14,6 @@ import (
 	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
-// htmlSteps are what to do.
-type htmlSteps struct {
-	Upgrades []htmlUpgrade
-	More     int
-	// Command does all upgrades in one line, where one tool can.
-	Command string
-	Others  []string
-	Unfixed []string
-	Unknown int
-	// Undecided says that something could not be decided, with hints where it stands.
-	Undecided bool
-	// OutOfLife is a distribution that its vendor gave up.
-	OutOfLife string
-}
-
-type htmlUpgrade struct{ Clears, Package, From, To, Command string }
-
-// Any says whether there is anything to do.
-func (s htmlSteps) Any() bool {
-	return s.Undecided || len(s.Upgrades)+len(s.Others)+len(s.Unfixed) > 0
-}
-
-// newHTMLSteps lists the steps as the text report does.
-func newHTMLSteps(s verdict.SubjectVerdict) htmlSteps {
-	const shown = 40
-	fixes := verdict.Fixes(s)
-	h := htmlSteps{Undecided: slices.ContainsFunc(s.Outcomes, func(o verdict.Outcome) bool { return o.Result == verdict.Error })}
-	words, tool := together(fixes)
-	if tool != "" && len(fixes) > 1 && len(words) <= shown {
-		h.Command = tool
-		for _, w := range words {
-			h.Command += " " + clean(w)
-		}
-	}
-	for _, f := range fixes[:min(len(fixes), shown)] {
-		h.Upgrades = append(h.Upgrades, htmlUpgrade{wording.Count(f.Clears, "violation"), clean(f.Package), clean(f.From), clean(f.To), clean(f.Command)})
-	}
-	h.More = len(fixes) - len(h.Upgrades)
-	h.Others, h.Unfixed = otherSteps(s)
-	h.Others = h.Others[:min(len(h.Others), shown)]
-	h.Unknown = max(0, len(h.Unfixed)-shown)
-	h.Unfixed = h.Unfixed[:len(h.Unfixed)-h.Unknown]
-	if os := s.Evidence.Coverage.OS; os.EndOfLife {
-		h.OutOfLife = clean(os.Family + " " + os.Release)
-	}
-	return h
-}
-
 // htmlGroup is what stands alike: failed, warned, …
 type htmlGroup struct {
 	State, Title string

@@ -193,33 +193,6 @@ func (d *markdown) undecided(s *verdict.SubjectVerdict) {
 	}
 }
 
-// clearing is what to do, the step with the largest effect first. Steps are code, so that what
-// is copied from them is what stands there.
-func (d *markdown) clearing(s verdict.SubjectVerdict) {
-	fixes := verdict.Fixes(s)
-	steps, unfixed := otherSteps(s)
-	if len(fixes)+len(steps)+len(unfixed) == 0 {
-		return
-	}
-	d.heading(4, "To clear the gate")
-	var rows []sheetRow
-	for i, f := range fixes {
-		rows = append(rows, tableRow(orderFix+min(i, 99), strconv.Itoa(f.Clears), code(f.Package), code(f.From), code(f.To), code(f.Command)))
-	}
-	d.table([]string{"Clears", "Package", "From", "To", "Command"}, rows)
-	rows = nil
-	for i, step := range steps {
-		rows = append(rows, tableRow(orderFix+min(i, 99), code(step)))
-	}
-	for i, u := range unfixed {
-		rows = append(rows, tableRow(orderFix+min(i, 99), "no fix is known yet; waive with an end date or remove the package: "+escapeMarkdown(u)))
-	}
-	if os := s.Evidence.Coverage.OS; os.EndOfLife {
-		rows = append(rows, tableRow(orderFix, prose(os.Family+" "+os.Release)+" is no longer maintained by its vendor: move to a maintained base image"))
-	}
-	d.table([]string{"Step"}, rows)
-}
-
 // standing lists what does not fail the image, and why.
 func (d *markdown) standing(es []entry, st standing, title string, order int) {
 	var rows []sheetRow

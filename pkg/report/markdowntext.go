@@ -52,6 +52,16 @@ func code(s string) string {
 	return "`" + s + "`"
 }
 
+// shellCode is a command. In a code span nothing of its signs means anything; code is
+// more careful, as it does not know who wrote what it is given.
+func shellCode(s string) string {
+	const signs = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+:/@'>=^~ "
+	if s = typed(s); s == "" || strings.Trim(s, signs) != "" || strings.TrimSpace(s) != s {
+		return escapeMarkdown(s)
+	}
+	return "`" + s + "`"
+}
+
 // prose is clean text as Markdown.
 func prose(s string) string { return escapeMarkdown(clean(s)) }
 

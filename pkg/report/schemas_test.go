@@ -5,13 +5,21 @@ package report_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/ocigate/ocigate/pkg/report"
+	"github.com/ocigate/ocigate/pkg/verdict"
 )
 
 // conforms validates every verdict in one format against a JSON schema.
@@ -110,6 +118,42 @@ func TestCodeQualityForm(t *testing.T) {
 				t.Errorf("%s: %+v", name, e)
 			}
 			seen[e.Fingerprint] = true
+		}
+	}
+}
+
+// TestFixesSchema: the published schema knows every field, and no other.
+func TestFixesSchema(t *testing.T) {
+	path := filepath.Join("..", "..", "policies", "schema", "ocigate-fixes-v1.json")
+	conforms(t, fixesFormat, path)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Properties  map[string]any
+		Definitions map[string]struct{ Properties map[string]any }
+	}
+	if err := json.Unmarshal(data, &schema); err != nil {
+		t.Fatal(err)
+	}
+	for name, typ := range map[string]reflect.Type{
+		"": reflect.TypeFor[report.FixesDocument](), "subject": reflect.TypeFor[report.FixesSubject](), "action": reflect.TypeFor[verdict.Action](),
+		"layer": reflect.TypeFor[verdict.ActionLayer](), "cleared": reflect.TypeFor[verdict.Cleared](),
+	} {
+		known := schema.Definitions[name].Properties
+		if name == "" {
+			known = schema.Properties
+		}
+		var fields []string
+		for _, f := range reflect.VisibleFields(typ) {
+			if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag != "" {
+				fields = append(fields, tag)
+			}
+		}
+		slices.Sort(fields)
+		if diff := cmp.Diff(slices.Sorted(maps.Keys(known)), fields); diff != "" {
+			t.Errorf("%s: (-schema +type)\n%s", name, diff)
 		}
 	}
 }

@@ -43,6 +43,15 @@ func (v Verdict) ExitCode() int {
 // or contradictory in its input makes an `error` outcome or a Problem, never a
 // pass. It does not change its input, but the Verdict shares memory with it.
 func Decide(in Input) Verdict {
+	v := decideAll(in)
+	for i := range v.Subjects {
+		v.Subjects[i].Plan = planFor(in, v.Subjects[i], nil)
+	}
+	return v
+}
+
+// decideAll is Decide without plans.
+func decideAll(in Input) Verdict {
 	v := Verdict{
 		EffectiveTime:      in.EffectiveTime.Round(0).UTC(),
 		EffectiveTimeGiven: in.EffectiveTimeGiven,

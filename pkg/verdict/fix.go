@@ -39,23 +39,80 @@ func command(ev *evidence.Evidence, p *evidence.Package, names, to []string) str
 			return ""
 		}
 	}
+	version := ""
+	if len(to) == 1 {
+		version = to[0]
+	}
 	if p.Class == evidence.ClassOS {
 		tool := osUpgrade(ev, p)
 		if tool == "" {
 			return ""
 		}
-		return tool + " " + strings.Join(names, " ")
+		for _, n := range names {
+			tool += " " + osWord(tool, n, p.Version, version)
+		}
+		return tool
 	}
-	if len(to) != 1 || !pasteable(to[0]) || len(names) != 1 {
+	if !pasteable(version) || len(names) != 1 {
 		return ""
 	}
-	return languageUpgrade(p.Type, names[0], to[0])
+	return languageUpgrade(p.Type, names[0], version)
 }
+
+// plainest are the characters that mean themselves in every shell.
+const plainest = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+:/@"
 
 // pasteable says whether a word means itself in every shell and is no option.
 func pasteable(s string) bool {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+:/@"
-	return s != "" && s[0] != '-' && strings.Trim(s, plain) == ""
+	return s != "" && s[0] != '-' && strings.Trim(s, plainest) == ""
+}
+
+// quoted makes one word for a shell of a text whose parts are pasteable.
+func quoted(s string) string {
+	if strings.Trim(s, plainest+"=") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// osWord names a package to its manager, with the version to reach where the manager
+// takes one. The others take the newest that there is.
+func osWord(tool, name, from, to string) string {
+	if to == "" || strings.Trim(to, plainest+"~") != "" {
+		return name
+	}
+	switch {
+	case strings.HasPrefix(tool, apkTool):
+		return quoted(name + ">=" + to)
+	case strings.HasPrefix(tool, aptTool) && sameNumbering(from, to):
+		return quoted(name + "=" + to)
+	default:
+		return name
+	}
+}
+
+// sameNumbering says whether two versions are numbered alike. Advisories name versions of
+// source packages, and some packages built of them have a numbering of their own, in
+// which that version does not exist.
+func sameNumbering(a, b string) bool {
+	ea, ua, _, okA := splitOS(a)
+	eb, ub, _, okB := splitOS(b)
+	return okA && okB && ea == eb && ua != "" && ub != "" && isDigit(ua[0]) && isDigit(ub[0]) && firstRun(ua) == firstRun(ub)
+}
+
+func firstRun(s string) string {
+	head, _ := run(s)
+	return head
+}
+
+const (
+	apkTool = "apk add --no-cache --upgrade"
+	aptTool = "apt-get install -y --only-upgrade"
+)
+
+// OSTools are the beginnings of the commands that upgrade several packages at once.
+func OSTools() []string {
+	return []string{apkTool, aptTool, "dnf update -y", "microdnf update -y", "yum update -y", "tdnf update -y", "zypper update -y"}
 }
 
 func osUpgrade(ev *evidence.Evidence, p *evidence.Package) string {
@@ -65,13 +122,13 @@ func osUpgrade(ev *evidence.Evidence, p *evidence.Package) string {
 	}
 	switch family {
 	case "alpine", "wolfi", "chainguard", "minimos", "apk":
-		return "apk upgrade"
+		return apkTool
 	case "debian", "ubuntu", "echo", "dpkg", "deb":
-		return "apt-get install --only-upgrade"
+		return aptTool
 	case "photon", "azurelinux", "cbl-mariner":
-		return "tdnf update"
+		return "tdnf update -y"
 	case "opensuse", "opensuse-leap", "opensuse-tumbleweed", "sles", "slem":
-		return "zypper update"
+		return "zypper update -y"
 	case "redhat", "centos", "centos-stream", "alma", "rocky", "oracle", "amazon", "fedora", "coreos", "rpm":
 		return rpmUpgrade(ev, family)
 	default:
@@ -90,22 +147,22 @@ func rpmUpgrade(ev *evidence.Evidence, family string) string {
 	}
 	for _, tool := range [...]string{"dnf", "microdnf", "yum"} {
 		if has[tool] {
-			return tool + " upgrade"
+			return tool + " update -y"
 		}
 	}
 	switch family {
 	case "redhat", "centos", "oracle", "amazon":
 		if major, _, _ := strings.Cut(ev.Coverage.OS.Release, "."); len(major) == 1 && major < "8" {
-			return "yum upgrade"
+			return "yum update -y"
 		}
 	}
-	return "dnf upgrade"
+	return "dnf update -y"
 }
 
 func languageUpgrade(kind, name, to string) string {
 	switch kind {
 	case "npm", "node-pkg", "javascript":
-		return fmt.Sprintf("npm install %s@%s", name, to)
+		return "npm install " + quoted(name+"@^"+to)
 	case "yarn":
 		return fmt.Sprintf("yarn upgrade %s@%s", name, to)
 	case "pnpm":
@@ -134,7 +191,7 @@ func languageUpgrade(kind, name, to string) string {
 	case "bundler", "gemspec":
 		return fmt.Sprintf("bundle update %s", name)
 	case "composer", "composer-vendor":
-		return fmt.Sprintf("composer require %s:^%s", name, strings.TrimPrefix(to, "v"))
+		return "composer require " + quoted(name+":^"+strings.TrimPrefix(to, "v"))
 	case "nuget", "dotnet-core", "packages-props":
 		return fmt.Sprintf("dotnet add package %s --version %s", name, to)
 	default:

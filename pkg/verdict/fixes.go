@@ -29,24 +29,10 @@ type Fix struct {
 // subject's failing rules, the one with the largest effect first. Violations
 // for which no fix is known are not in it.
 func Fixes(sv SubjectVerdict) []Fix {
-	groups := map[fixKey]*fixGroup{}
-	var order []fixKey
-	for _, f := range failingFindings(sv) {
-		if f.Package == nil || len(target(f.Package.Class, f.Package.Version, f.FixedVersion)) == 0 {
-			continue
-		}
-		k := keyOf(*f.Package)
-		g := groups[k]
-		if g == nil {
-			g = &fixGroup{pkg: *f.Package}
-			groups[k] = g
-			order = append(order, k)
-		}
-		g.add(f)
-	}
-	fixes := make([]Fix, 0, len(order))
-	for _, k := range order {
-		fixes = append(fixes, groups[k].fix(sv.Evidence))
+	groups := upgrades(failures(sv), func(*failure) string { return "" })
+	fixes := make([]Fix, 0, len(groups))
+	for _, g := range groups {
+		fixes = append(fixes, g.fix(sv.Evidence))
 	}
 	slices.SortStableFunc(fixes, func(a, b Fix) int {
 		return cmp.Or(cmp.Compare(b.Clears, a.Clears), cmp.Compare(a.Package, b.Package), cmp.Compare(a.From, b.From))
@@ -54,10 +40,48 @@ func Fixes(sv SubjectVerdict) []Fix {
 	return fixes
 }
 
-// failingFindings are the findings of violations that fail the subject, each once.
-func failingFindings(sv SubjectVerdict) []*evidence.Finding {
-	var fs []*evidence.Finding
-	seen := map[identity]bool{}
+// upgrades puts together what one upgrade clears, in the order of the failures. What is
+// in different places is not together.
+func upgrades(all []*failure, place func(*failure) string) []*fixGroup {
+	groups := map[fixKey]*fixGroup{}
+	var order []*fixGroup
+	for _, f := range all {
+		if !f.fixable() {
+			continue
+		}
+		k := keyOf(*f.finding.Package)
+		k.place = place(f)
+		g := groups[k]
+		if g == nil {
+			g = &fixGroup{pkg: *f.finding.Package}
+			groups[k] = g
+			order = append(order, g)
+		}
+		g.add(f)
+	}
+	return order
+}
+
+// failure is a finding of violations that fail the subject.
+type failure struct {
+	finding *evidence.Finding
+	// rules are the ids of those that it violates; enforced says that one of them is of
+	// an enforced policy.
+	rules    []string
+	enforced bool
+	line     int
+}
+
+// fixable says whether a version is known that fixes it.
+func (f *failure) fixable() bool {
+	p := f.finding.Package
+	return p != nil && len(target(p.Class, p.Version, f.finding.FixedVersion)) > 0
+}
+
+// failures are the vulnerabilities that fail the subject, each once.
+func failures(sv SubjectVerdict) []*failure {
+	var all []*failure
+	seen := map[identity]*failure{}
 	for _, o := range sv.Outcomes {
 		if o.Result != Fail {
 			continue
@@ -66,17 +90,24 @@ func failingFindings(sv SubjectVerdict) []*evidence.Finding {
 			if v.Finding == nil || v.Finding.Kind != evidence.KindVulnerability {
 				continue
 			}
-			if k := identityOf(v.Finding); !seen[k] {
-				seen[k] = true
-				fs = append(fs, v.Finding)
+			k := identityOf(v.Finding)
+			f := seen[k]
+			if f == nil {
+				f = &failure{finding: v.Finding, line: v.Line}
+				seen[k] = f
+				all = append(all, f)
 			}
+			if !slices.Contains(f.rules, o.Rule) {
+				f.rules = append(f.rules, o.Rule)
+			}
+			f.enforced = f.enforced || o.Enforced
 		}
 	}
-	slices.SortStableFunc(fs, compareFindings)
-	return fs
+	slices.SortStableFunc(all, func(a, b *failure) int { return compareFindings(a.finding, b.finding) })
+	return all
 }
 
-type fixKey struct{ kind, name, version string }
+type fixKey struct{ kind, name, version, place string }
 
 // keyOf puts the packages that a distribution builds from one source together,
 // and the copies of a language package in several files.
@@ -85,22 +116,23 @@ func keyOf(p evidence.Package) fixKey {
 	if p.Class == evidence.ClassOS && p.SourceName != "" {
 		name = p.SourceName
 	}
-	return fixKey{p.Type + "\x00" + string(p.Class), name, p.Version}
+	return fixKey{kind: p.Type + "\x00" + string(p.Class), name: name, version: p.Version}
 }
 
+// fixGroup is what one upgrade clears.
 type fixGroup struct {
 	pkg    evidence.Package
 	names  []string
 	needed [][]string
-	clears int
+	clears []*failure
 }
 
-func (g *fixGroup) add(f *evidence.Finding) {
-	g.clears++
-	if !slices.Contains(g.names, f.Package.Name) {
-		g.names = append(g.names, f.Package.Name)
+func (g *fixGroup) add(f *failure) {
+	g.clears = append(g.clears, f)
+	if !slices.Contains(g.names, f.finding.Package.Name) {
+		g.names = append(g.names, f.finding.Package.Name)
 	}
-	g.needed = append(g.needed, target(g.pkg.Class, g.pkg.Version, f.FixedVersion))
+	g.needed = append(g.needed, target(g.pkg.Class, g.pkg.Version, f.finding.FixedVersion))
 }
 
 func (g *fixGroup) fix(ev evidence.Evidence) Fix {
@@ -115,7 +147,7 @@ func (g *fixGroup) fix(ev evidence.Evidence) Fix {
 		one = ""
 	}
 	return Fix{
-		Package: name, From: g.pkg.Version, To: to, Clears: g.clears,
+		Package: name, From: g.pkg.Version, To: to, Clears: len(g.clears),
 		Command: command(&ev, &g.pkg, g.names, []string{one}),
 	}
 }

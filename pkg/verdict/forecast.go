@@ -63,13 +63,13 @@ func Forecast(in Input, until time.Time) []Change {
 	if end := start.Add(MaxForecast); until.After(end) {
 		until = end
 	}
-	last := Decide(in)
+	last := decideAll(in)
 	for at := start; at.Before(until); {
 		at = endOfDay(at.Add(1))
 		if at.After(until) {
 			at = until
 		}
-		next := Decide(inputAt(in, at))
+		next := decideAll(inputAt(in, at))
 		for i, s := range next.Subjects {
 			changes = append(changes, compareSubjects(last.Subjects[i], s, next)...)
 		}

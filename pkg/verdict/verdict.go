@@ -92,6 +92,8 @@ type SubjectVerdict struct {
 	// Outcomes are the built-in ones (coverage, database, integrity) first, then
 	// the policy's rules in the order of the file.
 	Outcomes []Outcome `json:"outcomes"`
+	// Plan is what to do about it; nil where the subject did not fail.
+	Plan *Plan `json:"plan,omitempty"`
 }
 
 // Outcome is what became of one rule on one subject.

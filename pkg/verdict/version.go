@@ -4,6 +4,7 @@ package verdict
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,8 +40,9 @@ func compareOS(a, b string) (int, bool) {
 }
 
 func splitOS(v string) (epoch int, upstream, revision string, ok bool) {
-	// The suffixes of apk (1.0_rc1 < 1.0 < 1.0_p1) and the caret of rpm have rules of their own.
-	if v == "" || strings.ContainsAny(v, "_^") {
+	// apk's suffixes of pre-releases (1.0_rc1 < 1.0, other than 1.0_p1) and the caret of rpm
+	// have rules of their own. Any other "_" separates.
+	if v == "" || strings.Contains(v, "^") || beforeRelease(v) {
 		return 0, "", "", false
 	}
 	if e, rest, found := strings.Cut(v, ":"); found {
@@ -57,12 +59,16 @@ func splitOS(v string) (epoch int, upstream, revision string, ok bool) {
 	return epoch, upstream, revision, true
 }
 
+func beforeRelease(v string) bool {
+	return slices.ContainsFunc([]string{"_alpha", "_beta", "_pre", "_rc"}, func(s string) bool { return strings.Contains(v, s) })
+}
+
 // compareParts compares runs of digits by number and runs of letters by letter;
 // digits are newer than letters, more is newer than less, and "~" is older than
 // nothing at all.
 func compareParts(a, b string) int {
 	for a != "" || b != "" {
-		a, b = strings.TrimLeft(a, ".+-"), strings.TrimLeft(b, ".+-")
+		a, b = strings.TrimLeft(a, ".+-_"), strings.TrimLeft(b, ".+-_")
 		tildeA, tildeB := strings.HasPrefix(a, "~"), strings.HasPrefix(b, "~")
 		switch {
 		case tildeA && tildeB:
@@ -89,7 +95,7 @@ func compareParts(a, b string) int {
 func run(s string) (head, tail string) {
 	digits := isDigit(s[0])
 	i := 1
-	for i < len(s) && isDigit(s[i]) == digits && !strings.ContainsRune(".+-~", rune(s[i])) {
+	for i < len(s) && isDigit(s[i]) == digits && !strings.ContainsRune(".+-_~", rune(s[i])) {
 		i++
 	}
 	return s[:i], s[i:]
