@@ -35,6 +35,7 @@ lint: ## gofmt, go vet, staticcheck, actionlint, tidy modules
 	go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT) .github/workflows/*.yml examples/github-actions/*.yml
 	go mod tidy -diff
 	cd bench && go mod tidy -diff
+	cd .github/release/roots && go vet . && go mod tidy -diff
 	cd bench/trivy && go mod tidy -diff
 
 bench: build ## measure ocigate beside the Trivy CLI of the same version, and beside cosign's

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Installs cosign for the release workflow, by the checksum that stands here (the one that
-# sigstore/cosign-installer v4.1.2 has for it). Prints the directory it is in.
+# sigstore/cosign-installer's commit 3094a48 has for it). Prints the directory it is in.
 set -euo pipefail
 
 version=v3.0.6

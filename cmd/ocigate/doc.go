@@ -9,11 +9,17 @@ Usage:
 
 	ocigate check IMAGE --policy FILE [flags]
 	ocigate verify IMAGE --policy FILE [flags]
+	ocigate rebase IMAGE NEWBASE --output-image DEST --policy FILE [flags]
 	ocigate explain ID --verdict FILE
+	ocigate init [DIR]
 	ocigate policy init|lint|schema|explain|test|push|pull
 	ocigate waiver add|import
 	ocigate cache info|clean
+	ocigate completion bash|zsh|fish|powershell
 	ocigate version
+
+The same binary under the name docker-ocigate, in ~/.docker/cli-plugins, is
+`docker ocigate …`, with docker's own hosts and contexts.
 
 Each command explains itself with --help.
 
@@ -66,6 +72,24 @@ cosign writes; --bundle adds detached sigstore bundles, about the image's digest
 the archive that holds it. Trusted roots that the policy has from TUF are kept in the
 cache directory for a day; --offline fetches none, and asks no key management service.
 
+# What to do
+
+A report that says FAILED ends with what to do, smallest action first: build again on
+the same base, a newer tag of it, package upgrades by layer, or a waiver where nothing is
+fixed yet. If the base is proven, and --base or the policy names it, its registry is asked
+for newer tags; at most three are scanned with the same database. That changes no verdict;
+--no-fix-lookup and --offline leave it out. --output fixes=FILE writes the plan for programs.
+
+rebase puts the layers that IMAGE adds to its base on NEWBASE's, writes the new image to
+--output-image (oci:DIR, oci-archive:FILE, docker-archive:FILE) and judges it as check does.
+It refuses what cannot be told from the layers alone: see README.md.
+
+# The database
+
+It is fetched while layers are read. --db-repository names mirrors, --offline uses what is
+there, --db-dir DIR what another tool fetched. --db-downloads DIR keeps databases as they
+were downloaded; one found there counts only with the digest that its repository names.
+
 # Time
 
 All dates are judged by one effective time, the clock's unless --effective-time says
@@ -95,8 +119,9 @@ file. The formats are text; json, the whole verdict; evidence, what was found wi
 decision, for custom rules and policy test; sarif, junit, gitlab (container scanning),
 codequality and markdown, for CI systems; html, a page for people; cyclonedx and spdx,
 what is in the image; vex, what waivers and VEX documents say about it; runtime, the least privileges that a
-container needs, as docker flags and as a Kubernetes securityContext; and first-seen,
-the updated copy of --first-seen. Named files are removed at the start and written at the end,
+container needs, as docker flags and as a Kubernetes securityContext; fixes, the plan of
+what to do; annotations and outputs, for steps of GitHub Actions; and first-seen, the
+updated copy of --first-seen. Named files are removed at the start and written at the end,
 so a crash never leaves yesterday's verdict. Two runs on the same input write the
 same bytes.
 
@@ -112,10 +137,12 @@ same bytes.
 	OCIGATE_CACHE       the Redis that analysed layers are shared by, where --cache is
 	                    not given; OCIGATE_CACHE_PASSWORD, where its URL has none
 	OCIGATE_CACHE_KEY   seals the entries of the layer cache: see README.md
+	SOURCE_DATE_EPOCH   date of the image that rebase makes; default: the old image's
 
 DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, DOCKER_CERT_PATH, DOCKER_TLS_VERIFY,
-HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE, TMPDIR, NO_COLOR, TERM and CI mean
-what they mean elsewhere. A policy can name a variable that holds a public key, and
+HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE, TMPDIR, NO_COLOR, FORCE_COLOR,
+CLICOLOR_FORCE, TERM and CI mean what they mean elsewhere; GOGC and GOMEMLIMIT tune the
+garbage collector, which else takes up to 60 % of the memory there is. A policy can name a variable that holds a public key, and
 keys in a key management service are fetched with the variables of its provider
 (AWS_*, AZURE_*, GOOGLE_*, VAULT_*). No other variable changes a verdict.
 */

@@ -31,6 +31,7 @@ func environment() []entry {
 		{"DOCKER_CONFIG, REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR, XDG_CONFIG_HOME, HOME", "Where credentials and docker contexts are looked for."},
 		{"DOCKER_CLI_PLUGIN_SOCKET", "Set by docker, which ends `docker ocigate` by it."},
 		{"HTTPS_PROXY, HTTP_PROXY, NO_PROXY, SSL_CERT_FILE", "How hosts are reached, and whom to trust."},
+		{"SOURCE_DATE_EPOCH", "The date of the image that rebase makes, in seconds since 1970. Default: the old image's."},
 		{"TMPDIR", "Where temporary files go."},
 		{"GOGC, GOMEMLIMIT", "How the program uses memory, as for any Go program; without them it goes by what there is."},
 		{"NO_COLOR", "Not empty: no colour, unless --color always."},

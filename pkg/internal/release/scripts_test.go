@@ -106,7 +106,7 @@ func TestWhatIsNoRelease(t *testing.T) {
 }
 
 // moving is what is another thing tomorrow: a floating tag of an action, an image, a module.
-var moving = regexp.MustCompile(`(?m)(uses:\s*\S+@(v?\d+(\.\d+)*|main|master)\b|(image:|docker (run|pull)|FROM)\s[^\n]*:(latest|main|edge)\b|\S@latest\b|releases/latest|raw\.githubusercontent\.com/\S+/(main|master)/)`)
+var moving = regexp.MustCompile(`(?m)(uses:\s*\S+@(v?\d{1,3}(\.\d+)*|main|master)\b|(image:|docker (run|pull)|FROM)\s[^\n]*:(latest|main|edge)\b|\S@latest\b|releases/latest|raw\.githubusercontent\.com/\S+/(main|master)/)`)
 
 // TestNothingFollowsWhatMoves looks at all that users copy from.
 func TestNothingFollowsWhatMoves(t *testing.T) {
