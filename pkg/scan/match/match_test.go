@@ -150,6 +150,7 @@ func TestWhichDistribution(t *testing.T) {
 
 func TestUnique(t *testing.T) {
 	v := func(id, pkg, path, fixed, severity string) types.DetectedVulnerability {
+		//lint:ignore SA1019 it is what Trivy's FillInfo chose, and what decides here
 		return types.DetectedVulnerability{VulnerabilityID: id, PkgName: pkg, PkgPath: path, FixedVersion: fixed, Vulnerability: dbtypes.Vulnerability{Severity: severity}}
 	}
 	var got []string
